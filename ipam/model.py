@@ -1,0 +1,244 @@
+"""The values that every part speaks of: addresses, ranges, attachments, leases, events."""
+
+# Plain slot classes on purpose: dataclasses, typing and enum cost more start-up time than an ADD does.
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Self
+
+IPV4 = 4
+IPV6 = 6
+WIDTH = {IPV4: 32, IPV6: 128}
+
+
+class Value:
+    """Base of the immutable-by-convention records: equal when their fields are, printable, replaceable."""
+
+    __slots__: tuple[str, ...] = ()
+
+    def _fields(self) -> tuple[object, ...]:
+        return tuple([getattr(self, name) for name in self.__slots__])
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and self._fields() == other._fields()  # type: ignore[attr-defined]
+
+    def __hash__(self) -> int:
+        return hash(self._fields())
+
+    def __repr__(self) -> str:
+        shown = ", ".join([f"{name}={getattr(self, name)!r}" for name in self.__slots__])
+        return f"{type(self).__name__}({shown})"
+
+    def replace(self, **changes: object) -> Self:
+        """The same record with some fields changed."""
+        fields = {name: getattr(self, name) for name in self.__slots__}
+        fields.update(changes)
+        return type(self)(**fields)
+
+
+class Address(tuple[int, int]):
+    """An address as (family, value): sorts by family, then by number. Text form: `ipam.address`."""
+
+    __slots__ = ()
+
+    def __new__(cls, family: int, value: int) -> Self:
+        """`family` is IPV4 or IPV6, `value` the address as an unsigned integer."""
+        return tuple.__new__(cls, (family, value))
+
+    @property
+    def family(self) -> int:
+        """IPV4 or IPV6."""
+        return self[0]
+
+    @property
+    def value(self) -> int:
+        """The address as an unsigned integer."""
+        return self[1]
+
+
+class Attachment(Value):
+    """What a lease is bound to: one interface of one container (SPEC: CNI_CONTAINERID, CNI_IFNAME).
+
+    An empty `ifname` is a record of an old host-local that knew the container alone; it stands for
+    every interface of that container.
+    """
+
+    __slots__ = ("container_id", "ifname")
+
+    def __init__(self, container_id: str, ifname: str) -> None:
+        self.container_id = container_id
+        self.ifname = ifname
+
+
+class Pod(Value):
+    """The Kubernetes pod behind an attachment, as CNI_ARGS named it; fields may be empty."""
+
+    __slots__ = ("name", "namespace", "uid")
+
+    def __init__(self, namespace: str = "", name: str = "", uid: str = "") -> None:
+        self.namespace = namespace
+        self.name = name
+        self.uid = uid
+
+
+NO_POD = Pod()
+
+
+class Range(Value):
+    """A slice of one subnet: `start` to `end`, both included, all numbers of one `family`.
+
+    `subnet` is the network's first address, `prefix` its length. `gateway` is an Address, not always
+    inside the subnet, and never handed out.
+    """
+
+    __slots__ = ("end", "family", "gateway", "prefix", "start", "subnet")
+
+    def __init__(
+        self, family: int, subnet: int, prefix: int, start: int, end: int, gateway: Address
+    ) -> None:
+        self.family = family
+        self.subnet = subnet
+        self.prefix = prefix
+        self.start = start
+        self.end = end
+        self.gateway = gateway
+
+    def __contains__(self, address: Address) -> bool:
+        return self.family == address[0] and self.start <= address[1] <= self.end
+
+
+class RangeSet(Value):
+    """Alternatives that together yield one address; `index` is its place in the effective order."""
+
+    __slots__ = ("index", "ranges")
+
+    def __init__(self, index: int, ranges: tuple[Range, ...]) -> None:
+        self.index = index
+        self.ranges = ranges
+
+    def range_of(self, address: Address) -> Range | None:
+        """The range that contains `address`, if one does."""
+        for rng in self.ranges:
+            if address in rng:
+                return rng
+        return None
+
+
+class Network(Value):
+    """What a network config asks for, once it has been found valid.
+
+    `requested` are the addresses that the caller wants, `routes` are result objects ready to print,
+    `resolv_conf` is the path of a file to take DNS settings from, or empty.
+    """
+
+    __slots__ = ("name", "range_sets", "requested", "resolv_conf", "routes")
+
+    def __init__(
+        self,
+        name: str,
+        range_sets: tuple[RangeSet, ...],
+        requested: tuple[Address, ...] = (),
+        routes: tuple[dict[str, object], ...] = (),
+        resolv_conf: str = "",
+    ) -> None:
+        self.name = name
+        self.range_sets = range_sets
+        self.requested = requested
+        self.routes = routes
+        self.resolv_conf = resolv_conf
+
+
+class StoreConfig(Value):
+    """Which store to open and how: its URL, how long to wait for it (seconds), whether to wait for the disk.
+
+    `durable` is `durability: full`: answer only when a power cut could not undo the change.
+    """
+
+    __slots__ = ("durable", "lock_timeout", "url")
+
+    def __init__(self, url: str, *, lock_timeout: float = 10.0, durable: bool = False) -> None:
+        self.url = url
+        self.lock_timeout = lock_timeout
+        self.durable = durable
+
+
+class Lease(Value):
+    """A recorded binding of one address to one attachment.
+
+    `range_set` is the index of the set that yielded it, or None where nobody recorded that (a lease of
+    another program). `since` is in seconds since the epoch. `boot` and `node` say in which boot of which
+    host it was made, empty where unknown.
+    """
+
+    __slots__ = ("address", "attachment", "boot", "node", "pod", "range_set", "since")
+
+    def __init__(
+        self,
+        address: Address,
+        attachment: Attachment,
+        range_set: int | None,
+        pod: Pod = NO_POD,
+        since: float = 0.0,
+        boot: str = "",
+        node: str = "",
+    ) -> None:
+        self.address = address
+        self.attachment = attachment
+        self.range_set = range_set
+        self.pod = pod
+        self.since = since
+        self.boot = boot
+        self.node = node
+
+
+class Cause:
+    """Why a lease was claimed or dropped: the words that history keeps."""
+
+    ADD = "add"
+    DEL = "del"
+    GC = "gc"
+    REBOOT = "reboot"
+    UNDELIVERED = "undelivered"
+    INTERRUPTED = "interrupted"
+    FOUND = "found"
+    VANISHED = "vanished"
+    IMPORTED = "imported"
+
+
+CLAIM = "claim"
+DROP = "drop"
+
+
+class Event(Value):
+    """One line of history: `what` (CLAIM or DROP) happened to `lease` on `network` at `time`, for `cause`.
+
+    `time` is in seconds since the epoch; `boot` is the boot in which the event happened.
+    """
+
+    __slots__ = ("boot", "cause", "lease", "network", "time", "what")
+
+    def __init__(self, time: float, boot: str, network: str, what: str, lease: Lease, cause: str) -> None:
+        self.time = time
+        self.boot = boot
+        self.network = network
+        self.what = what
+        self.lease = lease
+        self.cause = cause
+
+
+class Host(Value):
+    """Where and when we run: the node's name, its boot id, and the clock (seconds since the epoch)."""
+
+    __slots__ = ("boot", "clock", "node")
+
+    def __init__(self, node: str, boot: str, clock: Clock) -> None:
+        self.node = node
+        self.boot = boot
+        self.clock = clock
+
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Clock = Callable[[], float]

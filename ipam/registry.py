@@ -1,0 +1,61 @@
+"""From a store URL to an open store: our own by a table of names, others' through entry points."""
+
+from __future__ import annotations
+
+from ipam.errors import InvalidConfig, quote
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ipam.model import Host, StoreConfig
+    from ipam.store import Store
+
+ENTRY_POINTS = "ipam.stores"
+BUILT_IN = {
+    "file": "backends.directory",
+    "memory": "backends.memory",
+}
+
+
+def open_store(config: StoreConfig, host: Host) -> Store:
+    """The store that `config.url` names. Its module's `open_store(config, host)` makes it.
+
+    Raises InvalidConfig for a scheme that nothing installed provides.
+    """
+    scheme = config.url.partition(":")[0]
+    name = BUILT_IN.get(scheme)
+    if name is None:
+        return _foreign(config, host, scheme)
+    module = __import__(name, fromlist=["open_store"])
+    return module.open_store(config, host)  # type: ignore[no-any-return]
+
+
+def _foreign(config: StoreConfig, host: Host, scheme: str) -> Store:
+    from importlib.metadata import entry_points
+
+    for found in entry_points(group=ENTRY_POINTS, name=scheme):
+        return found.load()(config, host)  # type: ignore[no-any-return]
+    names = sorted({*BUILT_IN, *(point.name for point in entry_points(group=ENTRY_POINTS))})
+    raise InvalidConfig(
+        f"no lease store for scheme {quote(scheme)} in store {quote(config.url)}",
+        f"installed: {', '.join(names)}; others come as packages with an entry point in {ENTRY_POINTS}",
+    )
+
+
+class Stores:
+    """Open stores by their config: one for a single request, all of them warm in a daemon."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        self._open: dict[StoreConfig, Store] = {}
+
+    def get(self, config: StoreConfig) -> Store:
+        """The store of `config`, opened at its first use."""
+        store = self._open.get(config)
+        if store is None:
+            store = self._open[config] = open_store(config, self._host)
+        return store
+
+    def close(self) -> None:
+        """Close every store."""
+        while self._open:
+            self._open.popitem()[1].close()

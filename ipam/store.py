@@ -1,0 +1,130 @@
+"""The contract between policies and stores: what a store of leases MUST do, and what it MAY.
+
+A change is a function that runs inside a transaction of one network. `ipam.testing.StoreContract` holds
+every store to the sentences below.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import TypeVar
+
+    from ipam.model import Address, Attachment, Event, Lease, Range
+
+    T = TypeVar("T")
+
+
+class Trait:
+    """What a store can do beyond the contract's minimum."""
+
+    DURABLE = "durable"  # leases are there again after close() and reopening
+    HISTORY = "history"  # history() tells of every claim and drop
+    MULTI_HOST = "multi-host"  # several nodes may share one network
+
+
+class Transaction(ABC):
+    """One atomic change of one network's leases. It sees its own claims and drops at once.
+
+    A change MUST decide before it claims: when it raises, it has claimed and dropped nothing. So a store
+    MAY run several changes in one commit.
+    """
+
+    @abstractmethod
+    def leases(self) -> Iterator[Lease]:
+        """Every lease of the network, in address order. Costs as much as there are leases."""
+
+    @abstractmethod
+    def held_by(self, who: Attachment) -> list[Lease]:
+        """The leases of `who`, and those recorded for its container alone (`ifname` empty), by address.
+
+        MUST NOT cost more where there are more leases.
+        """
+
+    @abstractmethod
+    def holder(self, address: Address) -> Lease | None:
+        """The lease on `address`, or None where it is free.
+
+        Where something that is no readable lease keeps the address, a lease of an attachment with an
+        empty container id.
+        """
+
+    @abstractmethod
+    def next_free(self, rng: Range, after: int | None) -> int | None:
+        """The lowest free address of `rng` above `after` (from the start where None), as a number.
+
+        Knows of leases only: the range's gateway counts as free. MUST NOT enumerate the range.
+        """
+
+    @abstractmethod
+    def cursor(self, range_set: int) -> Address | None:
+        """The address claimed last for the range set of that index."""
+
+    @abstractmethod
+    def claim(self, lease: Lease, why: str) -> None:
+        """Record `lease`, put the cursor of its range set on it, and write history.
+
+        Raises AddressInUse where the address is leased already, and then changes nothing.
+        """
+
+    @abstractmethod
+    def drop(self, lease: Lease, why: str) -> None:
+        """Remove `lease` and write history. A lease that is not there (any more) is no error."""
+
+    @abstractmethod
+    def last_boot(self, node: str) -> str | None:
+        """The boot id that `node` told last, or None where it never did."""
+
+    @abstractmethod
+    def begin_boot(self, node: str, boot: str) -> None:
+        """Remember `boot` as the boot in which `node` is."""
+
+
+class Store(ABC):
+    """Leases, cursors and history of any number of networks. Only errors of `ipam.errors` come out."""
+
+    traits: frozenset[str] = frozenset()
+
+    @abstractmethod
+    def transact(self, network: str, change: Callable[[Transaction], T]) -> T:
+        """Run `change` on `network` alone, and commit what it claimed and dropped, all of it or none.
+
+        Changes of one network MUST be serial, whatever process makes them. An exception of `change` rolls
+        back and travels on. The store MAY run `change` again. Returns only when another process would
+        see the change. Raises TryAgain when the network stays locked, StoreUnavailable when the store is
+        away, InputOutput when it cannot be written.
+        """
+
+    @abstractmethod
+    def networks(self) -> Iterator[str]:
+        """The names of the networks known, sorted."""
+
+    @abstractmethod
+    def leases(self, network: str) -> Iterator[Lease]:
+        """A consistent snapshot, in address order. An unknown network has no leases."""
+
+    @abstractmethod
+    def history(
+        self,
+        network: str,
+        *,
+        since: float | None = None,
+        who: Attachment | None = None,
+        address: Address | None = None,
+    ) -> Iterator[Event]:
+        """The events of a network, oldest first, of `since` or later, of one attachment or address."""
+
+    @abstractmethod
+    def forget(self, network: str, before: float) -> int:
+        """Remove events older than `before` but for claims of leases still held; how many were removed."""
+
+    @abstractmethod
+    def check(self) -> None:
+        """Return when an ADD could be served now; MUST be cheap. Raises StoreUnavailable otherwise."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of files and connections. Nothing that transact() answered may be lost."""

@@ -1,0 +1,1 @@
+"""`python -m tests.bench`: our plugin beside Debian's Go host-local, interleaved in one run."""

@@ -1,0 +1,85 @@
+"""Fixtures that every suite shares: the plugin as installed, the Go plugins beside it, one call through each door."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+GO_PLUGIN_DIRS = [Path("/usr/lib/cni"), Path("/opt/cni/bin")]
+
+
+def missing(what: str) -> None:
+    """Skip for want of a part; in CI, where every part is installed, that is a failure."""
+    if os.environ.get("CI"):
+        pytest.fail(f"CI must have {what}")
+    pytest.skip(f"needs {what}")
+
+
+@pytest.fixture(scope="session")
+def go_plugins() -> Path:
+    """The directory with Debian's Go CNI plugins (package containernetworking-plugins)."""
+    for directory in GO_PLUGIN_DIRS:
+        if (directory / "host-local").exists():
+            return directory
+    missing("the Go CNI plugins (Debian: containernetworking-plugins)")
+    raise AssertionError
+
+
+@pytest.fixture(scope="session")
+def go_host_local(go_plugins: Path) -> Path:
+    """Debian's Go host-local, the peer that every comparison is made with."""
+    return go_plugins / "host-local"
+
+
+@pytest.fixture(scope="session")
+def plugin(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Our plugin as `ipam install` puts it into a CNI bin directory, under the name host-local."""
+    override = os.environ.get("IPAM_TEST_PLUGIN")
+    if override:
+        return Path(override)
+    directory = tmp_path_factory.mktemp("cni-bin")
+    subprocess.run(
+        [sys.executable, "-m", "ipam.cli", "install", "--cni-bin-dir", str(directory)],
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
+    return directory / "host-local"
+
+
+@pytest.fixture(scope="session")
+def cni_bin(plugin: Path, go_plugins: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A CNI bin directory as on a node: Go's main plugins, and our plugin in host-local's place."""
+    directory = tmp_path_factory.mktemp("node-cni-bin")
+    for binary in go_plugins.iterdir():
+        if binary.name != "host-local":
+            (directory / binary.name).symlink_to(binary)
+    (directory / "host-local").symlink_to(plugin)
+    return directory
+
+
+@pytest.fixture(scope="session")
+def as_root() -> None:
+    """Network namespaces need root and iproute2."""
+    if os.geteuid() != 0 or not shutil.which("ip"):
+        missing("root and iproute2")
+
+
+Run = Callable[..., subprocess.CompletedProcess[bytes]]
+
+
+@pytest.fixture(scope="session")
+def run_plugin() -> Run:
+    """Run one plugin executable as libcni does: a bare environment, the config on stdin."""
+
+    def run(
+        path: Path, env: dict[str, str], stdin: bytes, *, timeout: float = 60
+    ) -> subprocess.CompletedProcess[bytes]:
+        return subprocess.run(
+            [str(path)], env=env, input=stdin, capture_output=True, timeout=timeout, check=False
+        )
+
+    return run
