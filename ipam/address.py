@@ -28,14 +28,14 @@ def parse_address(text: str) -> Address | None:
 
 def _parse_ipv4(text: str) -> int | None:
     parts = text.split(".")
-    if len(parts) != 4:  # noqa: PLR2004 - four octets
+    if len(parts) != 4:
         return None
     value = 0
     for part in parts:
         if not 1 <= len(part) <= 3 or not _DIGITS.issuperset(part) or (part[0] == "0" and part != "0"):
             return None
         octet = int(part)
-        if octet > 255:  # noqa: PLR2004 - one octet
+        if octet > 255:
             return None
         value = value << 8 | octet
     return value
@@ -68,7 +68,7 @@ def _parse_groups(text: str, *, ends_here: bool) -> list[int] | None:
             if value is None or not ends_here or place != len(parts) - 1:
                 return None
             groups += [value >> 16, value & 0xFFFF]
-        elif 1 <= len(part) <= 4 and _HEX.issuperset(part):  # noqa: PLR2004 - four hex digits a group
+        elif 1 <= len(part) <= 4 and _HEX.issuperset(part):
             groups.append(int(part, 16))
         else:
             return None
@@ -82,7 +82,7 @@ def format_address(address: Address) -> str:
         return f"{value >> 24}.{value >> 16 & 255}.{value >> 8 & 255}.{value & 255}"
     groups = [value >> shift & 0xFFFF for shift in range(112, -1, -16)]
     start, length = _longest_zeros(groups)
-    if length < 2:  # noqa: PLR2004 - RFC 5952 4.2.2: one zero group is not shortened
+    if length < 2:  # RFC 5952 4.2.2: one zero group is not shortened
         return ":".join([f"{group:x}" for group in groups])
     head = ":".join([f"{group:x}" for group in groups[:start]])
     tail = ":".join([f"{group:x}" for group in groups[start + length :]])
@@ -107,7 +107,7 @@ def parse_cidr(text: str) -> tuple[Address, int] | None:
     A length on an IPv4-mapped address is refused: it counts bits of another family.
     """
     head, slash, length = text.partition("/")
-    if not slash or not 1 <= len(length) <= 4 or not _DIGITS.issuperset(length):  # noqa: PLR2004
+    if not slash or not 1 <= len(length) <= 4 or not _DIGITS.issuperset(length):
         return None
     address = parse_address(head)
     if address is None or (address.family == IPV4) == (":" in head):

@@ -76,8 +76,7 @@ def _next_address(tx: Transaction, network: Network, range_set: RangeSet, held: 
             return Address(rng.family, free)
     raise Exhausted(
         f"no IP addresses available in range set: {set_text(range_set)}",
-        f"network {network.name}: every address of the range set is leased; release what leaked, "
-        "or widen the range",
+        f"network {network.name}: every address of the range set is leased; release what leaked, or widen the range",
     )
 
 
@@ -180,7 +179,7 @@ def holder_text(lease: Lease) -> str:
     if who.ifname:
         text += f" {who.ifname}"
     if lease.pod.name:
-        text += f" (pod {lease.pod.namespace}/{lease.pod.name})"
+        text += f" (pod {'/'.join(filter(None, (lease.pod.namespace, lease.pod.name)))})"
     return text
 
 

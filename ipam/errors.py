@@ -93,8 +93,13 @@ class NotAllocatable(CniError):
 
 
 def quote(value: object, limit: int = 80) -> str:
-    r"""A value of unknown origin, made fit for one line: quoted, escaped, and cut at `limit` characters."""
-    text = value if isinstance(value, str) else repr(value)
-    if len(text) > limit:
-        return f"{ascii(text[:limit])[1:-1]!s}… ({len(text)} characters)".join('""')
-    return '"' + ascii(text)[1:-1].replace('"', '\\"') + '"'
+    """A value of unknown origin, fit for one line: as JSON would have it, escaped, cut at `limit` characters."""
+    if not isinstance(value, str):
+        from ipam.jsontext import encode
+
+        return _cut(ascii(encode(value))[1:-1], limit)
+    return '"' + _cut(ascii(value[: limit + 1])[1:-1].replace('"', '\\"'), limit, len(value)) + '"'
+
+
+def _cut(text: str, limit: int, length: int = 0) -> str:
+    return text if max(len(text), length) <= limit else f"{text[:limit]}… ({max(len(text), length)} characters)"

@@ -4,13 +4,14 @@
 # after the value, bounded size and depth) are stated here.
 from __future__ import annotations
 
-from _json import make_scanner  # type: ignore[import-not-found]
+from _json import make_scanner
 
 from ipam.errors import Undecodable
 
 LIMIT = 1 << 20
 """The most bytes of input that are looked at."""
 
+_MOST_DIGITS = 4300
 _BLANK = " \t\n\r"
 # What Go's encoder escapes: quotes, backslash, controls, HTML's three, and two line separators.
 _ESCAPES = {code: f"\\u{code:04x}" for code in [*range(32), *b"<>&", 0x2028, 0x2029]}
@@ -21,17 +22,21 @@ def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
 
 
+def _integer(text: str) -> int | float:
+    """Python refuses to read more digits; an infinite number in an unknown key harms nobody."""
+    return int(text) if len(text) <= _MOST_DIGITS else float(text)
+
+
 class _Rules:
     strict = True
     object_hook = None
     object_pairs_hook = None
     parse_float = float
-    parse_int = int
+    parse_int = staticmethod(_integer)
     parse_constant = staticmethod(_refuse_constant)
-    memo: dict[str, str] = {}  # noqa: RUF012 - the scanner asks for it
 
 
-_scan = make_scanner(_Rules)
+_scan = make_scanner(_Rules)  # type: ignore[arg-type]  # any object with these attributes will do
 
 
 def decode(data: bytes) -> object:
@@ -40,29 +45,29 @@ def decode(data: bytes) -> object:
     Raises Undecodable where `data` is longer than LIMIT, not UTF-8, not JSON, or has more than one value.
     """
     if len(data) > LIMIT:
-        raise Undecodable("error parsing configuration: input is longer than 1 MiB")
+        raise Undecodable("error unmarshall network config: input is longer than 1 MiB")
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as bad:
-        raise Undecodable(f"error parsing configuration: not UTF-8 at byte {bad.start}") from None
+        raise Undecodable(f"error unmarshall network config: not UTF-8 at byte {bad.start}") from None
     start = len(text) - len(text.lstrip(_BLANK))
     try:
         value, end = _scan(text, start)
     except RecursionError:
-        raise Undecodable("error parsing configuration: nested too deeply") from None
+        raise Undecodable("error unmarshall network config: nested too deeply") from None
     except (StopIteration, ValueError, SystemError):
         # The scanner alone has no words (SystemError: it looked for json.decoder's); the json module has.
-        raise Undecodable(f"error parsing configuration: {_explain(text)}") from None
+        raise Undecodable(f"error unmarshall network config: {_explain(text)}") from None
     if text[end:].strip(_BLANK):
-        raise Undecodable(f"error parsing configuration: more text after the JSON value, at character {end}")
-    return value  # type: ignore[no-any-return]
+        raise Undecodable(f"error unmarshall network config: more text after the JSON value, at character {end}")
+    return value
 
 
 def _explain(text: str) -> str:
     from json import loads
 
     try:
-        loads(text, parse_constant=_refuse_constant)
+        loads(text, parse_constant=_refuse_constant, parse_int=_integer)
     except (ValueError, RecursionError) as bad:
         return str(bad)
     return "not JSON"

@@ -11,6 +11,14 @@ IPV4 = 4
 IPV6 = 6
 WIDTH = {IPV4: 32, IPV6: 128}
 
+_NAME_FIRST = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789")
+_NAME_REST = _NAME_FIRST | frozenset("_.-")
+
+
+def valid_name(text: str) -> bool:
+    """Whether `text` is a network name or container id: `[A-Za-z0-9][A-Za-z0-9_.-]*`, all of it."""
+    return bool(text) and text[0] in _NAME_FIRST and _NAME_REST.issuperset(text)
+
 
 class Value:
     """Base of the immutable-by-convention records: equal when their fields are, printable, replaceable."""
@@ -21,7 +29,7 @@ class Value:
         return tuple([getattr(self, name) for name in self.__slots__])
 
     def __eq__(self, other: object) -> bool:
-        return type(self) is type(other) and self._fields() == other._fields()  # type: ignore[attr-defined]
+        return type(self) is type(other) and self._fields() == other._fields()
 
     def __hash__(self) -> int:
         return hash(self._fields())
@@ -94,9 +102,7 @@ class Range(Value):
 
     __slots__ = ("end", "family", "gateway", "prefix", "start", "subnet")
 
-    def __init__(
-        self, family: int, subnet: int, prefix: int, start: int, end: int, gateway: Address
-    ) -> None:
+    def __init__(self, family: int, subnet: int, prefix: int, start: int, end: int, gateway: Address) -> None:
         self.family = family
         self.subnet = subnet
         self.prefix = prefix

@@ -1,13 +1,20 @@
 """Fixtures that every suite shares: the plugin as installed, the Go plugins beside it, one call through each door."""
 
+import json
 import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import pytest
+
+from ipam.cni import Request
+from ipam.handler import handle
+from ipam.plugin import this_host
+from ipam.registry import Stores
 
 GO_PLUGIN_DIRS = [Path("/usr/lib/cni"), Path("/opt/cni/bin")]
 
@@ -68,6 +75,43 @@ def as_root() -> None:
         missing("root and iproute2")
 
 
+Call = Callable[[dict[str, str], bytes], "Answer"]
+
+
+class Answer(NamedTuple):
+    """What came back from a call, whichever door it went through."""
+
+    code: int
+    stdout: bytes
+    stderr: bytes
+
+    def json(self) -> Any:
+        """The one JSON value on stdout."""
+        return json.loads(self.stdout)
+
+
+@pytest.fixture(params=["direct", "process"])
+def call(request: pytest.FixtureRequest) -> Call:
+    """Call the plugin with CNI_* variables and stdin: in this process, or as the installed executable."""
+    if request.param == "process":
+        path = request.getfixturevalue("plugin")
+
+        def as_process(env: dict[str, str], stdin: bytes) -> Answer:
+            done = subprocess.run([str(path)], env=env, input=stdin, capture_output=True, timeout=60, check=False)
+            return Answer(done.returncode, done.stdout, done.stderr)
+
+        return as_process
+    host = this_host()
+
+    def direct(env: dict[str, str], stdin: bytes) -> Answer:
+        stores = Stores(host)
+        reply = handle(Request(env, stdin), host, stores)
+        stores.close()
+        return Answer(reply.exit_code, reply.stdout, reply.stderr.encode())
+
+    return direct
+
+
 Run = Callable[..., subprocess.CompletedProcess[bytes]]
 
 
@@ -78,8 +122,6 @@ def run_plugin() -> Run:
     def run(
         path: Path, env: dict[str, str], stdin: bytes, *, timeout: float = 60
     ) -> subprocess.CompletedProcess[bytes]:
-        return subprocess.run(
-            [str(path)], env=env, input=stdin, capture_output=True, timeout=timeout, check=False
-        )
+        return subprocess.run([str(path)], env=env, input=stdin, capture_output=True, timeout=timeout, check=False)
 
     return run

@@ -31,7 +31,7 @@ class Child(NamedTuple):
     begun: float
 
 
-def start(argv: Sequence[str], env: dict[str, str], stdin: bytes) -> Child:
+def start(argv: list[str], env: dict[str, str], stdin: bytes) -> Child:
     """Spawn a plugin with pipes for stdin (which takes the whole config at once) and stdout."""
     stdin_read, stdin_write = os.pipe()
     stdout_read, stdout_write = os.pipe()
@@ -64,13 +64,13 @@ def finish(child: Child, said: bytes = b"") -> Answer:
     return Answer(os.waitstatus_to_exitcode(status), b"".join(parts), cost)
 
 
-def call(argv: Sequence[str], env: dict[str, str], stdin: bytes) -> Answer:
+def call(argv: list[str], env: dict[str, str], stdin: bytes) -> Answer:
     """One call, alone."""
     return finish(start(argv, env, stdin))
 
 
-def together(argv: Sequence[str], envs: Sequence[dict[str, str]], stdin: bytes) -> list[Answer]:
-    """All calls at once; each is waited for as soon as it closes its stdout, so that its own time is known."""
+def together(argv: list[str], envs: Sequence[dict[str, str]], stdin: bytes) -> list[Answer]:
+    """All calls at once; each is waited for as soon as it closes its stdout, so its own time is known."""
     poll = select.epoll()
     children: dict[int, Child] = {}
     said: dict[int, bytes] = {}

@@ -12,6 +12,8 @@ from tests.bench import leases
 
 GO_PLUGIN_DIRS = [Path("/usr/lib/cni"), Path("/opt/cni/bin")]
 
+PEER = "Go"
+
 Background = Callable[[Path], AbstractContextManager[list[int]]]
 Fill = Callable[[Path, str, int, Iterable[int]], None]
 
@@ -39,12 +41,17 @@ class Contestant:
     background: Background = nothing
     fill: Fill = leases.write
 
+    @property
+    def is_peer(self) -> bool:
+        """Whether this is what the others are compared with."""
+        return self.name == PEER
+
 
 def go_host_local() -> Contestant:
     """The peer that all others are compared with."""
     for directory in GO_PLUGIN_DIRS:
         if (directory / "host-local").exists():
-            return Contestant("Go", [str(directory / "host-local")])
+            return Contestant(PEER, [str(directory / "host-local")])
     sys.exit("no Go host-local to compare with (Debian: apt-get install containernetworking-plugins)")
 
 

@@ -19,9 +19,7 @@ FIRST = int(SUBNET.network_address) + 2
 class Network:
     """One network of one contestant, in a directory of its own."""
 
-    def __init__(
-        self, contestant: Contestant, root: Path, name: str, subnet: IPv4Network = SUBNET
-    ) -> None:
+    def __init__(self, contestant: Contestant, root: Path, name: str, subnet: IPv4Network = SUBNET) -> None:
         self.contestant = contestant
         self.name = name
         self.data_dir = root / contestant.name.replace(" ", "-")

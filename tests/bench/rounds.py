@@ -1,5 +1,7 @@
 """What is measured, in which order: every contestant in turn within each round, the order alternating."""
 
+import os
+import shutil
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -7,11 +9,13 @@ from ipaddress import IPv4Network
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.bench.calls import Cost
+from tests.bench.calls import Cost, cpu_of
 from tests.bench.contestants import Contestant
 from tests.bench.leases import container_id
 from tests.bench.networks import FIRST, SUBNET, Network
 
+# Go makes some eight calls (sixteen where it finds nothing) for each lease: strace would take minutes.
+TRACED_PEER = 1_000
 ADD, DEL, NOTHING = "ADD", "DEL", "DEL, nothing there"
 
 
@@ -32,11 +36,16 @@ class Burst(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """How much is measured. `sizes` maps a number of leases to the number of rounds there."""
+    """How much is measured.
+
+    `sizes` maps a number of leases to the number of rounds there; at those that are `traced` system calls are
+    counted.
+    """
 
     sizes: Mapping[int, int]
     full_prefix: int
     full_rounds: int
+    traced: Sequence[int]
     bursts: Sequence[int]
     burst_rounds: int
 
@@ -71,18 +80,22 @@ class Rounds:
         self.results = Results()
         self._serial = 1_000_000
 
-    def sized(self, size: int, *, traced: bool) -> None:
+    def sized(self, size: int) -> None:
         """ADD, DEL and a DEL that finds nothing where `size` leases exist already."""
         scene = f"{size:,} leases"
         networks = self._networks(f"bench-{size}", SUBNET)
         for network in networks:
             if size:
                 network.fill(range(FIRST, FIRST + size), FIRST + size - 1)
+        os.sync()
         self._warm_up(scene, networks)
         for turn in self._turns(networks, self.plan.sizes[size]):
             self._round(scene, turn)
-        if traced:
-            self._trace(scene, networks)
+        if size in self.plan.traced and shutil.which("strace"):
+            self._trace(
+                scene,
+                [network for network in networks if size <= TRACED_PEER or not network.contestant.is_peer],
+            )
 
     def nearly_full(self) -> None:
         """The only free address of a range, with the cursor on it, so that the search goes all the way round.
@@ -97,6 +110,7 @@ class Rounds:
         full = self._networks("bench-full", subnet)
         for network in full:
             network.fill((address for address in range(FIRST, last + 1) if address != free), free)
+        os.sync()
         first_scene, last_scene = f"first address of a /{prefix}", f"last free address of a /{prefix}"
         self._warm_up(first_scene, empty)
         self._warm_up(last_scene, full)
@@ -117,11 +131,12 @@ class Rounds:
                     self.results.bursts[key].append(self._burst(network, call, count))
 
     def _burst(self, network: Network, call: str, count: int) -> Burst:
+        before = sum(map(cpu_of, network.daemons))
         begun = time.perf_counter()
         costs = network.burst(call, count)
         wall = time.perf_counter() - begun
-        times = sorted(cost.wall for cost in costs)
-        return Burst(wall, times[round(0.99 * (count - 1))], sum(cost.cpu for cost in costs))
+        cpu = sum(cost.cpu for cost in costs) + sum(map(cpu_of, network.daemons)) - before
+        return Burst(wall, sorted(cost.wall for cost in costs)[round(0.99 * (count - 1))], cpu)
 
     def _networks(self, name: str, subnet: IPv4Network) -> list[Network]:
         networks = [Network(contestant, self.scratch, name, subnet) for contestant in self.contestants]

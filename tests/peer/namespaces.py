@@ -16,8 +16,8 @@ done
 """Without duplicate address detection an IPv6 address is usable at once, not after a second."""
 
 
-class Unavailable(Exception):
-    """This user, or this kernel, cannot make what was asked for."""
+class CommandError(Exception):
+    """A command in a namespace failed: its line and what it said."""
 
 
 class Namespace:
@@ -35,7 +35,7 @@ class Namespace:
         return ("ip", "netns", "exec", self.name)
 
     def run(self, *argv: str) -> str:
-        """Run a command in here; its stdout. Raises Unavailable with its stderr when it fails."""
+        """Run a command in here; its stdout. Raises CommandError with its stderr when it fails."""
         return _run([*self.entry, *argv])
 
     def ip(self, *argv: str) -> str:
@@ -57,13 +57,11 @@ class Namespace:
 
     def default_gateways(self) -> set[str]:
         """The gateways of the default routes, both families."""
-        routes = self._listed("-4", "route", "show", "default") + self._listed(
-            "-6", "route", "show", "default"
-        )
+        routes = self._listed("-4", "route", "show", "default") + self._listed("-6", "route", "show", "default")
         return {route["gateway"] for route in routes if "gateway" in route}
 
     def ping(self, address: str) -> None:
-        """One answer within five seconds, or Unavailable."""
+        """One answer within five seconds, or CommandError."""
         self.run("ping", "-n", "-c", "1", "-i", "0.2", "-w", "5", address)
 
     def remove(self) -> None:
@@ -110,13 +108,11 @@ class Node:
         try:
             self.host.ip("link", "add", "probe0", "type", "veth", "peer", "name", "probe1")
             self.host.ip("link", "add", "link", "probe0", "name", "probe2", "type", *kind)
-        except Unavailable:
+        except CommandError:
             return False
         finally:
             for probe in ("probe2", "probe0"):
-                subprocess.run(
-                    ["ip", "-n", self.host.name, "link", "del", probe], capture_output=True, check=False
-                )
+                subprocess.run(["ip", "-n", self.host.name, "link", "del", probe], capture_output=True, check=False)
         return True
 
     def remove(self) -> None:
@@ -128,5 +124,5 @@ class Node:
 def _run(argv: list[str]) -> str:
     done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
     if done.returncode != 0:
-        raise Unavailable(f"{' '.join(argv)}: {done.stderr.strip() or done.stdout.strip()}")
+        raise CommandError(f"{' '.join(argv)}: {done.stderr.strip() or done.stdout.strip()}")
     return done.stdout

@@ -84,9 +84,7 @@ class Runtime:
         return cast(Json, entry["result"])
 
     def _cache_file(self, network: Json, attachment: Attachment) -> Path:
-        return (
-            self.cache / "results" / f"{network['name']}-{attachment.container_id}-{attachment.ifname}"
-        )
+        return self.cache / "results" / f"{network['name']}-{attachment.container_id}-{attachment.ifname}"
 
     def _remember(self, network: Json, attachment: Attachment, result: Json) -> None:
         file = self._cache_file(network, attachment)

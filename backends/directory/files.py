@@ -1,0 +1,192 @@
+"""Files without surprises: everything by directory descriptor, no link followed, no device opened by mistake."""
+
+from __future__ import annotations
+
+import posix
+from errno import EEXIST, EINVAL, EISDIR, ELOOP, ENOENT, ENOTDIR, EOPNOTSUPP
+from stat import S_ISREG, S_IWOTH
+
+from ipam.errors import CniError, InputOutput, StoreUnavailable, quote
+
+MOST_BYTES = 1 << 14
+"""A lease or cursor file longer than this is none."""
+
+_SAFE = posix.O_NOFOLLOW | posix.O_CLOEXEC | posix.O_NONBLOCK
+_DIRECTORY = posix.O_RDONLY | posix.O_DIRECTORY | _SAFE
+_NO_TMPFILE = frozenset({EOPNOTSUPP, EISDIR, EINVAL, ENOENT})
+
+
+class NotRegular(OSError):
+    """Something else stands where a small regular file is wanted."""
+
+    def __init__(self, name: bytes) -> None:
+        super().__init__(EINVAL, "not a regular file", name)
+
+
+def name_bytes(text: str) -> bytes:
+    """A name for the kernel, whatever the locale."""
+    return text.encode("utf-8", "surrogateescape")
+
+
+def open_directory(name: bytes, parent: int | None = None, *, create: bool = False, link: bool = False) -> int:
+    """A descriptor of the directory, made (0700) where `create`; a symbolic link counts only where `link`.
+
+    Raises InputOutput where others than root and we ourselves may write in it; OSError otherwise.
+    """
+    flags = _DIRECTORY & ~posix.O_NOFOLLOW if link else _DIRECTORY
+    try:
+        fd = posix.open(name, flags, dir_fd=parent)
+    except OSError as error:
+        if error.errno != ENOENT or not create:
+            raise
+        _make_directory(name, parent)
+        fd = posix.open(name, flags, dir_fd=parent)
+    try:
+        _refuse_writable_by_others(fd, name)
+    except BaseException:
+        posix.close(fd)
+        raise
+    return fd
+
+
+def _make_directory(name: bytes, parent: int | None) -> None:
+    try:
+        posix.mkdir(name, 0o700, dir_fd=parent)
+    except OSError as error:
+        if error.errno == ENOENT and b"/" in name.strip(b"/"):
+            _make_directory(name.rstrip(b"/").rpartition(b"/")[0], parent)
+            _make_directory(name, parent)
+        elif error.errno != EEXIST:
+            raise
+
+
+def _refuse_writable_by_others(fd: int, name: bytes) -> None:
+    status = posix.fstat(fd)
+    shown = quote(name.decode("utf-8", "backslashreplace"))[1:-1]
+    if status.st_mode & S_IWOTH:
+        raise InputOutput(f"{shown} is writable by everybody, so its leases cannot be trusted", f"chmod o-w {shown}")
+    if status.st_uid not in (0, posix.geteuid()):
+        raise InputOutput(
+            f"{shown} belongs to user {status.st_uid}, so its leases cannot be trusted",
+            f"chown {posix.geteuid()} {shown}",
+        )
+
+
+def open_regular(name: bytes, parent: int, flags: int) -> int:
+    """A descriptor of a regular file. Raises NotRegular for anything else, OSError (ENOENT …) otherwise."""
+    try:
+        fd = posix.open(name, flags | _SAFE, 0o600, dir_fd=parent)
+    except OSError as error:
+        if error.errno in (ELOOP, EISDIR, ENOTDIR):
+            raise NotRegular(name) from None
+        # ENXIO: a FIFO without a reader, or a socket.
+        if error.errno != ENOENT and not _is_regular(name, parent):
+            raise NotRegular(name) from None
+        raise
+    if not S_ISREG(posix.fstat(fd).st_mode):
+        posix.close(fd)
+        raise NotRegular(name)
+    return fd
+
+
+def _is_regular(name: bytes, parent: int) -> bool:
+    return S_ISREG(posix.stat(name, dir_fd=parent, follow_symlinks=False).st_mode)
+
+
+def read_small(name: bytes, parent: int) -> bytes | None:
+    """The content of a small regular file, None where there is none. Raises NotRegular, OSError."""
+    try:
+        fd = open_regular(name, parent, posix.O_RDONLY)
+    except FileNotFoundError:
+        return None
+    try:
+        data = posix.read(fd, MOST_BYTES + 1)
+    finally:
+        posix.close(fd)
+    if len(data) > MOST_BYTES:
+        raise NotRegular(name)
+    return data
+
+
+def write_all(fd: int, data: bytes) -> None:
+    """Write every byte."""
+    while data:
+        data = data[posix.write(fd, data) :]
+
+
+def create_whole(name: bytes, parent: int, data: bytes, scratch: int, *, durable: bool) -> None:
+    """Make a file that appears with all its content or not at all. Raises FileExistsError, OSError.
+
+    `scratch` is a directory on the same file system, for kernels or file systems without O_TMPFILE.
+    """
+    try:
+        fd = posix.open(b".", posix.O_TMPFILE | posix.O_WRONLY | posix.O_CLOEXEC, 0o600, dir_fd=parent)
+    except OSError as error:
+        if error.errno not in _NO_TMPFILE:
+            raise
+        _create_by_name(name, parent, data, scratch, durable=durable)
+        return
+    try:
+        write_all(fd, data)
+        if durable:
+            posix.fsync(fd)
+        posix.link(b"/proc/self/fd/%d" % fd, name, dst_dir_fd=parent, follow_symlinks=True)
+    finally:
+        posix.close(fd)
+
+
+def _create_by_name(name: bytes, parent: int, data: bytes, scratch: int, *, durable: bool) -> None:
+    temporary = b"new.%d" % posix.getpid()
+    fd = posix.open(temporary, posix.O_WRONLY | posix.O_CREAT | posix.O_TRUNC | _SAFE, 0o600, dir_fd=scratch)
+    try:
+        write_all(fd, data)
+        if durable:
+            posix.fsync(fd)
+        posix.link(temporary, name, src_dir_fd=scratch, dst_dir_fd=parent, follow_symlinks=False)
+    finally:
+        posix.close(fd)
+        posix.unlink(temporary, dir_fd=scratch)
+
+
+def remove(name: bytes, parent: int) -> bool:
+    """Remove a file; whether it was there. Raises OSError for any other reason it may still be there."""
+    try:
+        posix.unlink(name, dir_fd=parent)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def symlink(target: bytes, name: bytes, parent: int, scratch: int) -> None:
+    """Make or replace a symbolic link: the smallest file whose content appears at once."""
+    try:
+        posix.symlink(target, name, dir_fd=parent)
+    except FileExistsError:
+        temporary = b"new.%d" % posix.getpid()
+        remove(temporary, scratch)
+        posix.symlink(target, temporary, dir_fd=scratch)
+        posix.rename(temporary, name, src_dir_fd=scratch, dst_dir_fd=parent)
+
+
+def readlink(name: bytes, parent: int) -> bytes | None:
+    """Where a symbolic link points, None where there is none."""
+    try:
+        return posix.readlink(name, dir_fd=parent)
+    except OSError as error:
+        if error.errno in (ENOENT, EINVAL):
+            return None
+        raise
+
+
+def storage_error(error: OSError, place: str) -> CniError:
+    """The error that a person sees for a failed file operation somewhere in `place`."""
+    reason = error.strerror or str(error)
+    names = [name.decode("utf-8", "backslashreplace") if isinstance(name, bytes) else str(name)
+             for name in (error.filename, error.filename2) if name is not None]  # fmt: skip
+    where = f" ({quote(' '.join(names))[1:-1]})" if names else ""
+    return InputOutput(f"{place}: {reason}{where}", "the leases are as they were; see to the file system first")
+
+
+def unavailable(error: CniError) -> StoreUnavailable:
+    """The same trouble, said of the store as a whole (STATUS)."""
+    return StoreUnavailable(error.msg, error.details)

@@ -1,0 +1,114 @@
+"""History on disk: one JSON object a line, appended under the lock; an event's place in the file is its name."""
+
+# A lease's entry in the index points at the line of its claim, so places never change: forgetting leaves
+# a hole (a sparse file) where old lines were, and readers skip the NULs.
+from __future__ import annotations
+
+import posix
+
+from backends.directory.files import open_regular, write_all
+from ipam import jsontext
+from ipam.address import format_address, parse_address
+from ipam.errors import CniError
+from ipam.model import CLAIM, DROP, Attachment, Event, Lease, Pod
+
+HISTORY = b"history"
+
+Place = tuple[int, int]
+"""Where a line begins and ends, in bytes from the start of the file."""
+
+
+def encode(event: Event) -> bytes:
+    """One line. Empty fields are left out; `since` and `claimed_in` only where they are not the event's own."""
+    lease = event.lease
+    line: dict[str, object] = {
+        "time": event.time,
+        "boot": event.boot,
+        "network": event.network,
+        "what": event.what,
+        "cause": event.cause,
+        "address": format_address(lease.address),
+        "container": lease.attachment.container_id,
+        "ifname": lease.attachment.ifname,
+        "range_set": lease.range_set,
+        "node": lease.node,
+        "namespace": lease.pod.namespace,
+        "pod": lease.pod.name,
+        "uid": lease.pod.uid,
+    }
+    if lease.since != event.time:
+        line["since"] = lease.since
+    if lease.boot != event.boot:
+        line["claimed_in"] = lease.boot
+    shown = {key: value for key, value in line.items() if value not in ("", None) or key == "claimed_in"}
+    return jsontext.to_bytes(jsontext.encode(shown)) + b"\n"
+
+
+def decode(line: bytes) -> Event | None:
+    """The event of one line, or None for a torn or foreign one: readers go on behind it."""
+    try:
+        value = jsontext.decode(line)
+    except CniError:
+        return None
+    if not isinstance(value, dict):
+        return None
+    get = value.get
+    address = parse_address(get("address", "") if isinstance(get("address"), str) else "")
+    time, what, range_set = get("time"), get("what"), get("range_set")
+    if address is None or what not in (CLAIM, DROP) or not isinstance(time, int | float):
+        return None
+    since, boot = get("since", time), str(get("boot", ""))
+    lease = Lease(
+        address,
+        Attachment(str(get("container", "")), str(get("ifname", ""))),
+        range_set if isinstance(range_set, int) else None,
+        Pod(str(get("namespace", "")), str(get("pod", "")), str(get("uid", ""))),
+        since if isinstance(since, int | float) else time,
+        str(get("claimed_in", boot)),
+        str(get("node", "")),
+    )
+    return Event(time, boot, str(get("network", "")), what, lease, str(get("cause", "")))
+
+
+class Journal:
+    """The history file of one network, opened when it is needed."""
+
+    def __init__(self, records: int) -> None:
+        self._records = records
+        self._fd = -1
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._fd >= 0:
+            posix.close(self._fd)
+            self._fd = -1
+
+    def _open(self) -> int:
+        if self._fd < 0:
+            flags = posix.O_RDWR | posix.O_CREAT | posix.O_APPEND
+            self._fd = open_regular(HISTORY, self._records, flags)
+        return self._fd
+
+    def size(self) -> int:
+        """How long the file is: the place of the next event."""
+        return posix.fstat(self._open()).st_size
+
+    def append(self, lines: list[bytes], at: int, *, durable: bool) -> None:
+        """Write lines at the end, which is `at`; what a failure left of them is cut off again."""
+        fd = self._open()
+        try:
+            write_all(fd, b"".join(lines))
+            if durable:
+                posix.fsync(fd)
+        except OSError:
+            posix.ftruncate(fd, at)
+            raise
+
+    def cut(self, size: int) -> None:
+        """Cut off what lies behind `size`: events of a change that was never done."""
+        posix.ftruncate(self._open(), size)
+
+    def event_at(self, place: Place) -> Event | None:
+        """The event of that place, None where there is none."""
+        start, end = place
+        return decode(posix.pread(self._open(), max(0, end - start), start))

@@ -1,0 +1,90 @@
+"""Go host-local's own files: one per lease, named by its address, and one cursor per range set."""
+
+from __future__ import annotations
+
+import posix
+
+from backends.directory.files import NotRegular, create_whole, name_bytes, open_regular, read_small, write_all
+from ipam.address import format_address, parse_address
+from ipam.model import Address, Attachment, valid_name
+
+UNREADABLE = Attachment("", "")
+"""Stands for whatever keeps an address without being a lease: nobody's, and never handed out."""
+
+_CURSOR = "last_reserved_ip."
+# Go's TrimSpace, which is not str.strip(): U+001C to U+001F are not white space to it.
+_SPACE = "\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B)))
+
+
+def file_name(address: Address) -> bytes:
+    """The lease file's name."""
+    return format_address(address).encode()
+
+
+def address_of(name: str) -> Address | None:
+    """The address that a file name stands for; None for other files and for spellings that Go never writes."""
+    if not name[:1].isalnum() and name[:1] != ":":
+        return None
+    address = parse_address(name)
+    return address if address is not None and format_address(address) == name else None
+
+
+def content(who: Attachment) -> bytes:
+    """What Go writes into a lease file: `containerid CR LF ifname`, nothing after it."""
+    return name_bytes(f"{who.container_id}\r\n{who.ifname}")
+
+
+def parse(data: bytes) -> Attachment:
+    """Whose lease file this is; UNREADABLE where it is nobody's."""
+    container_id, separator, ifname = data.decode("utf-8", "surrogateescape").strip(_SPACE).partition("\r\n")
+    if not valid_name(container_id) or bool(separator) != bool(ifname) or "\n" in ifname:
+        return UNREADABLE
+    return Attachment(container_id, ifname)
+
+
+def read(address: Address, directory: int) -> Attachment | None:
+    """Who holds the address by its lease file: None where there is none, UNREADABLE where it cannot be told."""
+    try:
+        data = read_small(file_name(address), directory)
+    except NotRegular:
+        return UNREADABLE
+    return None if data is None else parse(data)
+
+
+def create(address: Address, who: Attachment, directory: int, scratch: int, *, durable: bool) -> None:
+    """Make the lease file, whole or not at all. Raises FileExistsError, OSError."""
+    create_whole(file_name(address), directory, content(who), scratch, durable=durable)
+
+
+def read_cursor(range_set: int, directory: int) -> Address | None:
+    """The address in `last_reserved_ip.N`; None where there is none or where Go would not read it either."""
+    try:
+        data = read_small(name_bytes(f"{_CURSOR}{range_set}"), directory)
+    except NotRegular:
+        return None
+    return None if data is None else parse_address(data.decode("utf-8", "replace"))
+
+
+def write_cursor(range_set: int, address: Address, directory: int) -> None:
+    """Put the cursor on `address`. What is no regular file in its place is replaced."""
+    name = name_bytes(f"{_CURSOR}{range_set}")
+    flags = posix.O_WRONLY | posix.O_CREAT
+    try:
+        fd = open_regular(name, directory, flags)
+    except NotRegular:
+        # Not worth failing for: without a cursor the next search begins at the range's start.
+        _remove_anything(name, directory)
+        fd = open_regular(name, directory, flags)
+    try:
+        data = file_name(address)
+        write_all(fd, data)  # O_TRUNC would cost ten times as much on ext4
+        posix.ftruncate(fd, len(data))
+    finally:
+        posix.close(fd)
+
+
+def _remove_anything(name: bytes, directory: int) -> None:
+    try:
+        posix.unlink(name, dir_fd=directory)
+    except IsADirectoryError:
+        posix.rmdir(name, dir_fd=directory)

@@ -1,0 +1,46 @@
+"""The open directories of one network: Go's lease files on one side, our records of them on the other."""
+
+from __future__ import annotations
+
+import posix
+
+from backends.directory.files import name_bytes, open_directory
+from backends.directory.journal import Journal
+
+RECORDS = b".ipam"
+"""Beside the networks' directories: no network's name begins with a dot, and Go never looks there."""
+
+
+class Place:
+    """Descriptors of `<root>/<network>` and of `<root>/.ipam/<network>` with its parts.
+
+    `leases` holds Go's files; `records` our own: `attachments` and `taken` (the index), `history`, `boot`.
+    """
+
+    def __init__(self, root: str, network: str, *, create: bool) -> None:
+        """Open them, made where `create`. Raises FileNotFoundError, OSError, InputOutput."""
+        self.name = f"{root}/{network}"
+        self._open: list[int] = []
+        try:
+            base = self._directory(name_bytes(root), None, create=create, link=True)
+            self.leases = self._directory(name_bytes(network), base, create=create)
+            records = self._directory(RECORDS, base, create=create)
+            self.records = self._directory(name_bytes(network), records, create=create)
+            self.attachments = self._directory(b"attachments", self.records, create=create)
+            self.taken = self._directory(b"taken", self.records, create=create)
+        except BaseException:
+            self.close()
+            raise
+        self.journal = Journal(self.records)
+
+    def _directory(self, name: bytes, parent: int | None, *, create: bool, link: bool = False) -> int:
+        fd = open_directory(name, parent, create=create, link=link)
+        self._open.append(fd)
+        return fd
+
+    def close(self) -> None:
+        """Close them all."""
+        if hasattr(self, "journal"):
+            self.journal.close()
+        while self._open:
+            posix.close(self._open.pop())

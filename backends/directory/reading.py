@@ -1,0 +1,121 @@
+"""Reading without changing: snapshots of the leases, and history line by line."""
+
+from __future__ import annotations
+
+import posix
+from errno import ENXIO
+
+from backends.directory import index, journal, leasefile
+from backends.directory.files import NotRegular, name_bytes, open_regular, read_small
+from ipam.model import CLAIM, Address, Attachment, Event, Lease
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from backends.directory.index import Places
+    from backends.directory.place import Place
+
+_CHUNK = 1 << 20
+_SEEK_DATA = 3  # os.SEEK_DATA, without the import
+
+
+class Scan:
+    """What the lease files say: who holds which address, what is blocked by junk, what a crash left empty."""
+
+    def __init__(self, directory: int) -> None:
+        self.holders: dict[Address, Attachment] = {}
+        self.blocked: list[Address] = []
+        self.debris: list[Address] = []
+        for name in posix.listdir(directory):
+            address = leasefile.address_of(name)
+            if address is not None:
+                self._look(address, name_bytes(name), directory)
+
+    def _look(self, address: Address, name: bytes, directory: int) -> None:
+        try:
+            data = read_small(name, directory)
+        except NotRegular:
+            self.blocked.append(address)
+            return
+        if data is None:
+            return
+        who = leasefile.parse(data)
+        if not data:
+            self.debris.append(address)
+        elif who == leasefile.UNREADABLE:
+            self.blocked.append(address)
+        else:
+            self.holders[address] = who
+
+
+def read_entries(place: Place) -> Iterator[tuple[Attachment, Places]]:
+    """Every entry of the index with its attachment."""
+    for name, places in index.all_entries(place.attachments).items():
+        container_id, _, ifname = name.decode("utf-8", "surrogateescape").rpartition(":")
+        if name.startswith(b"#") and places:
+            event = place.journal.event_at(next(iter(places.values())))
+            yield (event.lease.attachment if event else leasefile.UNREADABLE), places
+        else:
+            yield Attachment(container_id, ifname), places
+
+
+def snapshot(place: Place) -> list[Lease]:
+    """What the lease files say, with what history knows of each, in address order. Call it under the lock."""
+    claims = {(address, who): where for who, places in read_entries(place) for address, where in places.items()}
+    if index.is_current(posix.fstat(place.leases), posix.fstat(place.attachments)):
+        holders = dict(claims.keys())
+    else:
+        holders = Scan(place.leases).holders
+    wanted = {where[0] for (address, who), where in claims.items() if holders.get(address) == who}
+    known = {}
+    for (start, _end), line in read_lines(place.records):
+        event = journal.decode(line) if start in wanted else None
+        if event is not None and event.what == CLAIM:
+            known[event.lease.address, event.lease.attachment] = event.lease
+    return [known.get((address, holders[address])) or Lease(address, holders[address], None)
+            for address in sorted(holders)]  # fmt: skip
+
+
+def foreign_leases(directory: int) -> list[Lease]:
+    """The leases in a directory that only Go has used so far, in address order."""
+    holders = Scan(directory).holders
+    return [Lease(address, holders[address], None) for address in sorted(holders)]
+
+
+def read_events(records: int) -> Iterator[Event]:
+    """Every event that can be read, oldest first."""
+    for _, line in read_lines(records):
+        event = journal.decode(line)
+        if event is not None:
+            yield event
+
+
+def read_lines(records: int) -> Iterator[tuple[journal.Place, bytes]]:
+    """Every line of the history file with its place, oldest first; none where there is no file."""
+    try:
+        fd = open_regular(journal.HISTORY, records, posix.O_RDONLY)
+    except FileNotFoundError:
+        return
+    try:
+        offset, rest = _first_data(fd), b""
+        while data := posix.pread(fd, _CHUNK, offset):
+            start = offset - len(rest)
+            offset += len(data)
+            *lines, rest = (rest + data).split(b"\n")
+            for line in lines:
+                end = start + len(line) + 1
+                stripped = line.lstrip(b"\0")
+                yield (end - 1 - len(stripped), end), stripped
+                start = end
+    finally:
+        posix.close(fd)
+
+
+def _first_data(fd: int) -> int:
+    try:
+        return posix.lseek(fd, 0, _SEEK_DATA)
+    except OSError as error:
+        if error.errno != ENXIO:
+            raise
+        return posix.fstat(fd).st_size

@@ -1,0 +1,203 @@
+"""The directory store: Go host-local's layout, shared with Go, with an index and a history of our own."""
+
+from __future__ import annotations
+
+import posix
+from stat import S_ISDIR
+
+from backends.directory import index
+from backends.directory.files import name_bytes, open_directory, storage_error, unavailable
+from backends.directory.lock import acquire
+from backends.directory.place import Place
+from backends.directory.transaction import DirectoryTransaction, Stale
+from ipam.errors import InputOutput, InvalidConfig, StoreUnavailable, TryAgain, quote
+from ipam.model import valid_name
+from ipam.store import Store, Trait, Transaction
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import TypeVar
+
+    from ipam.model import Address, Attachment, Event, Host, Lease, StoreConfig
+
+    T = TypeVar("T")
+
+_RUNS = 5  # of one change, when others keep making files under its feet without the lock
+
+
+class DirectoryStore(Store):
+    """Leases in `<root>/<network>/`, as Go keeps them; opened for each transaction, so nothing goes stale."""
+
+    traits = frozenset({Trait.DURABLE, Trait.HISTORY})
+
+    def __init__(self, root: str, host: Host, *, lock_timeout: float, durable: bool) -> None:
+        """`root` is the data directory's absolute path, `lock_timeout` in seconds."""
+        self._root = root
+        self._host = host
+        self._timeout = lock_timeout
+        self._durable = durable
+
+    def transact(self, network: str, change: Callable[[Transaction], T]) -> T:
+        """See Store."""
+        return self._locked(network, lambda place: self._run(place, network, change))
+
+    def _locked(self, network: str, action: Callable[[Place], T]) -> T:
+        """The result of `action` on the network's directories, made where they are missing, under its lock."""
+        try:
+            place = Place(self._root, network, create=True)
+            try:
+                lock = acquire(place.leases, place.name, self._timeout)
+                try:
+                    self._recover_if_stale(place, network)
+                    return action(place)
+                finally:
+                    posix.close(lock)
+            finally:
+                place.close()
+        except OSError as error:
+            raise storage_error(error, f"{self._root}/{network}") from None
+
+    def _recover_if_stale(self, place: Place, network: str) -> None:
+        if not index.is_current(posix.fstat(place.leases), posix.fstat(place.attachments)):
+            from backends.directory.recovery import recover
+
+            recover(place, network, self._host)
+
+    def _run(self, place: Place, network: str, change: Callable[[Transaction], T]) -> T:
+        for _ in range(_RUNS):
+            tx = DirectoryTransaction(place, network, self._host, durable=self._durable)
+            result = change(tx)
+            try:
+                tx.commit()
+            except Stale:
+                self._recover_if_stale(place, network)
+                continue
+            return result
+        raise TryAgain(
+            f"{place.name} changes while it is locked", "another program writes there without taking the lock"
+        )
+
+    def networks(self) -> Iterator[str]:
+        """See Store."""
+        try:
+            base = open_directory(name_bytes(self._root), link=True)
+        except FileNotFoundError:
+            return iter(())
+        except OSError as error:
+            raise storage_error(error, self._root) from None
+        try:
+            names = [name for name in posix.listdir(base) if valid_name(name) and _is_directory(name, base)]
+        finally:
+            posix.close(base)
+        return iter(sorted(names))
+
+    def leases(self, network: str) -> Iterator[Lease]:
+        """See Store. Needs read access alone."""
+        from backends.directory import reading
+
+        return iter(self._read(network, reading.snapshot, reading.foreign_leases) or [])
+
+    def history(
+        self,
+        network: str,
+        *,
+        since: float | None = None,
+        who: Attachment | None = None,
+        address: Address | None = None,
+    ) -> Iterator[Event]:
+        """See Store. Needs read access alone."""
+        from backends.directory import reading
+
+        events = self._read(network, lambda place: posix.dup(place.records), lambda _directory: None)
+        if events is None:
+            return
+        try:
+            for event in reading.read_events(events):
+                if since is not None and event.time < since:
+                    continue
+                if who is not None and event.lease.attachment != who:
+                    continue
+                if address is None or event.lease.address == address:
+                    yield event
+        except OSError as error:
+            raise storage_error(error, f"{self._root}/{network}") from None
+        finally:
+            posix.close(events)
+
+    def _read(self, network: str, ours: Callable[[Place], T], foreign: Callable[[int], T]) -> T | None:
+        """What `ours` finds under a shared lock, or `foreign` where only Go has been; None without a directory."""
+        try:
+            try:
+                place = Place(self._root, network, create=False)
+            except FileNotFoundError:
+                return self._read_foreign(network, foreign)
+            try:
+                lock = acquire(place.leases, place.name, self._timeout, shared=True)
+                try:
+                    return ours(place)
+                finally:
+                    posix.close(lock)
+            finally:
+                place.close()
+        except OSError as error:
+            raise storage_error(error, f"{self._root}/{network}") from None
+
+    def _read_foreign(self, network: str, foreign: Callable[[int], T]) -> T | None:
+        try:
+            fd = open_directory(name_bytes(f"{self._root}/{network}"))
+        except FileNotFoundError:
+            return None
+        try:
+            return foreign(fd)
+        finally:
+            posix.close(fd)
+
+    def forget(self, network: str, before: float) -> int:
+        """See Store."""
+        from backends.directory import retention
+
+        return self._locked(network, lambda place: retention.forget(place, before, self._host.clock()))
+
+    def check(self) -> None:
+        """See Store: the data directory, or the nearest one above it that exists, takes new files."""
+        path = self._root
+        try:
+            while True:
+                try:
+                    fd = open_directory(name_bytes(path), link=True)
+                except FileNotFoundError:
+                    path = path.rstrip("/").rpartition("/")[0] or "/"
+                else:
+                    break
+            try:
+                space = posix.fstatvfs(fd)
+                writable = posix.access(path, posix.W_OK | posix.X_OK)
+            finally:
+                posix.close(fd)
+        except OSError as error:
+            raise unavailable(storage_error(error, path)) from None
+        except InputOutput as error:
+            raise unavailable(error) from None
+        if not writable:
+            raise StoreUnavailable(f"{path} cannot be written", "the file system is read-only, or not ours")
+        if not space.f_bavail or (space.f_files and not space.f_favail):
+            raise StoreUnavailable(f"the file system of {path} is full", "make room on it")
+
+    def close(self) -> None:
+        """See Store: nothing stays open between transactions."""
+
+
+def _is_directory(name: str, parent: int) -> bool:
+    return S_ISDIR(posix.stat(name, dir_fd=parent, follow_symlinks=False).st_mode)
+
+
+def open_store(config: StoreConfig, host: Host) -> DirectoryStore:
+    """The store for `file:///absolute/path`. Raises InvalidConfig for any other form."""
+    scheme, _, path = config.url.partition("://")
+    if scheme != "file" or not path.startswith("/"):
+        raise InvalidConfig(
+            f"ipam.store must be file:///absolute/path, not {quote(config.url)}", "three slashes: no host name"
+        )
+    root = path.rstrip("/") or "/"
+    return DirectoryStore(root, host, lock_timeout=config.lock_timeout, durable=config.durable)

@@ -1,0 +1,239 @@
+"""One change of one network's directory: decided in memory, then done in an order that survives every kill."""
+
+from __future__ import annotations
+
+import posix
+
+from backends.directory import index, journal, leasefile
+from backends.directory.files import readlink, remove, symlink
+from backends.directory.taken import Taken
+from ipam.address import format_address
+from ipam.errors import AddressInUse
+from ipam.model import CLAIM, DROP, Address, Attachment, Event, Lease
+from ipam.store import Transaction
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from backends.directory.index import Places
+    from backends.directory.place import Place
+    from ipam.model import Host, Range
+
+BOOT = b"boot"
+
+
+class Stale(Exception):
+    """A lease file stands where the index knows of none: recover, and run the change again."""
+
+
+class DirectoryTransaction(Transaction):
+    """Reads through the index; keeps claims and drops until commit()."""
+
+    def __init__(self, place: Place, network: str, host: Host, *, durable: bool) -> None:
+        self._place = place
+        self._network = network
+        self._host = host
+        self._durable = durable
+        self._taken = Taken(place.taken)
+        self._events: list[Event] = []
+        self._claimed: dict[Address, Lease] = {}
+        self._dropped: dict[Address, Lease] = {}
+        self._cursors: dict[int, Address] = {}
+        self._boot: tuple[str, str] | None = None
+
+    def leases(self) -> Iterator[Lease]:
+        """See Transaction."""
+        from backends.directory.reading import read_entries
+
+        found = dict(self._claimed)
+        for who, places in read_entries(self._place):
+            for address, where in places.items():
+                if address not in self._dropped and address not in found:
+                    found[address] = self._lease(address, who, where)
+        return iter([lease for _, lease in sorted(found.items())])
+
+    def held_by(self, who: Attachment) -> list[Lease]:
+        """See Transaction."""
+        names = [who, Attachment(who.container_id, "")] if who.ifname else [who]
+        found = [
+            self._lease(address, name, where)
+            for name in names
+            for address, where in index.read_entry(name, self._place.attachments).items()
+            if address not in self._dropped and leasefile.read(address, self._place.leases) == name
+        ]
+        found += [lease for lease in self._claimed.values() if lease.attachment in names]
+        return sorted(found, key=lambda lease: lease.address)
+
+    def holder(self, address: Address) -> Lease | None:
+        """See Transaction."""
+        if address in self._claimed:
+            return self._claimed[address]
+        who = None if address in self._dropped else leasefile.read(address, self._place.leases)
+        if who is None:
+            return None
+        where = index.read_entry(who, self._place.attachments).get(address) if who.container_id else None
+        return Lease(address, who, None) if where is None else self._lease(address, who, where)
+
+    def _lease(self, address: Address, who: Attachment, where: journal.Place) -> Lease:
+        """The lease as history has it; a bare one where history was damaged."""
+        event = self._place.journal.event_at(where)
+        if event is None or event.lease.address != address or event.lease.attachment != who:
+            return Lease(address, who, None)
+        return event.lease
+
+    def next_free(self, rng: Range, after: int | None) -> int | None:
+        """See Transaction."""
+        first = rng.start if after is None else max(after + 1, rng.start)
+        return self._taken.next_free(rng.family, first, rng.end)
+
+    def cursor(self, range_set: int) -> Address | None:
+        """See Transaction."""
+        if range_set in self._cursors:
+            return self._cursors[range_set]
+        return leasefile.read_cursor(range_set, self._place.leases)
+
+    def claim(self, lease: Lease, why: str) -> None:
+        """See Transaction."""
+        if self.holder(lease.address) is not None:
+            raise AddressInUse(f"{format_address(lease.address)} is leased on network {self._network}")
+        self._claimed[lease.address] = lease
+        if lease.range_set is not None:
+            self._cursors[lease.range_set] = lease.address
+        self._note(CLAIM, lease, why)
+
+    def drop(self, lease: Lease, why: str) -> None:
+        """See Transaction."""
+        held = self.holder(lease.address)
+        if held is None or held.attachment != lease.attachment:
+            return
+        if self._claimed.pop(lease.address, None) is None:
+            self._dropped[lease.address] = held
+        self._note(DROP, held, why)
+
+    def _note(self, what: str, lease: Lease, why: str) -> None:
+        self._taken.mark(lease.address, taken=what == CLAIM)
+        self._events.append(Event(self._host.clock(), self._host.boot, self._network, what, lease, why))
+
+    def last_boot(self, node: str) -> str | None:
+        """See Transaction."""
+        target = readlink(BOOT, self._place.records)
+        if target is None:
+            return None
+        known, _, boot = target.decode("utf-8", "surrogateescape").rpartition(" ")
+        return boot if known == node else None
+
+    def begin_boot(self, node: str, boot: str) -> None:
+        """See Transaction."""
+        self._boot = (node, boot)
+
+    def commit(self) -> None:
+        """Do it. An OSError means that nothing was changed; Stale, that the change must run again.
+
+        The order is the guarantee. First the index says what is about to be claimed, at a place in history
+        that is not written yet; then lease files go and come; the line in history is the moment of
+        commit: recover() undoes claims that never got theirs. What fails after it is found by the next
+        call, because nothing has been stamped, and costs that call a scan.
+        """
+        if not self._events:
+            if self._boot:
+                self._write_boot(*self._boot)
+            return
+        lines = [journal.encode(event) for event in self._events]
+        end = self._place.journal.size()
+        entries, before = self._entries_with_claims(lines, end), {}
+        removed: list[Lease] = []
+        created: list[Lease] = []
+        try:
+            for who, places in entries.items():
+                before[who] = index.read_entry(who, self._place.attachments)
+                index.write_entry(who, places, self._place.attachments, self._place.records)
+            self._move_lease_files(removed, created)
+            self._write_history(lines, end)
+        except BaseException:
+            self._undo(removed, created, before)
+            raise
+        try:
+            self._write_index(set(entries))
+            index.stamp(self._place.leases, self._place.attachments, self._host.clock())
+        except OSError:
+            return
+
+    def _entries_with_claims(self, lines: list[bytes], end: int) -> dict[Attachment, Places]:
+        """The new entries of the attachments that get leases: what they keep, and the claims of this change."""
+        entries: dict[Attachment, Places] = {}
+        for event, line in zip(self._events, lines, strict=True):
+            lease = event.lease
+            if event.what == CLAIM and self._claimed.get(lease.address) == lease:
+                if lease.attachment not in entries:
+                    entries[lease.attachment] = self._kept(lease.attachment)
+                entries[lease.attachment][lease.address] = (end, end + len(line))
+            end += len(line)
+        return entries
+
+    def _kept(self, who: Attachment) -> Places:
+        places = index.read_entry(who, self._place.attachments)
+        return {address: where for address, where in places.items() if address not in self._dropped}
+
+    def _move_lease_files(self, removed: list[Lease], created: list[Lease]) -> None:
+        """Lists each lease before its file is touched: what failed half way must be undone as well."""
+        leases = self._place.leases
+        for lease in self._dropped.values():
+            removed.append(lease)
+            remove(leasefile.file_name(lease.address), leases)
+        for lease in self._claimed.values():
+            created.append(lease)
+            try:
+                self._create(lease)
+            except FileExistsError:
+                created.pop()
+                raise Stale from None
+        if self._durable:
+            posix.fsync(leases)
+
+    def _create(self, lease: Lease) -> None:
+        place = self._place
+        leasefile.create(lease.address, lease.attachment, place.leases, place.records, durable=self._durable)
+
+    def _write_history(self, lines: list[bytes], end: int) -> None:
+        try:
+            self._place.journal.append(lines, end, durable=self._durable)
+        except OSError:
+            # A full disk must not keep addresses leased: what was only dropped stays dropped, and the
+            # next call writes the missing lines, since nothing has been stamped.
+            if self._claimed or self._durable:
+                raise
+
+    def _undo(self, removed: list[Lease], created: list[Lease], before: dict[Attachment, Places]) -> None:
+        """Put everything back, as far as the file system lets us; recover() does the rest."""
+        place = self._place
+        left = set()
+        for lease in created:
+            if not _done(remove, leasefile.file_name(lease.address), place.leases):
+                left.add(lease.attachment)
+        for lease in removed:
+            _done(self._create, lease)
+        for who, places in before.items():
+            if who not in left:
+                _done(index.write_entry, who, places, place.attachments, place.records)
+
+    def _write_index(self, done: set[Attachment]) -> None:
+        for who in {lease.attachment for lease in self._dropped.values()} - done:
+            index.write_entry(who, self._kept(who), self._place.attachments, self._place.records)
+        self._taken.save()
+        for range_set, address in self._cursors.items():
+            _done(leasefile.write_cursor, range_set, address, self._place.leases)
+        if self._boot:
+            self._write_boot(*self._boot)
+
+    def _write_boot(self, node: str, boot: str) -> None:
+        target = f"{node} {boot}".encode("utf-8", "surrogateescape")
+        symlink(target, BOOT, self._place.records, self._place.records)
+
+
+def _done(action: Callable[..., object], *arguments: object) -> bool:
+    try:
+        action(*arguments)
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,168 @@
+"""The reference store: the contract in the fewest lines, in one process's memory. An executable specification."""
+
+from __future__ import annotations
+
+from threading import RLock
+
+from ipam.address import format_address
+from ipam.errors import AddressInUse
+from ipam.model import CLAIM, DROP, Address, Attachment, Event
+from ipam.store import Store, Trait, Transaction
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import TypeVar
+
+    from ipam.model import Host, Lease, Range, StoreConfig
+
+    T = TypeVar("T")
+
+
+class _Book:
+    """What the store knows of one network."""
+
+    def __init__(self) -> None:
+        self.leases: dict[Address, Lease] = {}
+        self.cursors: dict[int, Address] = {}
+        self.boots: dict[str, str] = {}
+        self.events: list[Event] = []
+
+    def copy(self) -> _Book:
+        copy = _Book()
+        copy.leases, copy.cursors, copy.boots = dict(self.leases), dict(self.cursors), dict(self.boots)
+        copy.events = list(self.events)
+        return copy
+
+
+class MemoryTransaction(Transaction):
+    """A change of a copy, which takes the book's place when the change is done."""
+
+    def __init__(self, network: str, book: _Book, host: Host) -> None:
+        self._network = network
+        self._book = book
+        self._host = host
+
+    def leases(self) -> Iterator[Lease]:
+        """See Transaction."""
+        return iter([lease for _, lease in sorted(self._book.leases.items())])
+
+    def held_by(self, who: Attachment) -> list[Lease]:
+        """See Transaction. (Looks at every lease: a specification may be slow.)"""
+        names = (who, Attachment(who.container_id, ""))
+        return [lease for lease in self.leases() if lease.attachment in names]
+
+    def holder(self, address: Address) -> Lease | None:
+        """See Transaction."""
+        return self._book.leases.get(address)
+
+    def next_free(self, rng: Range, after: int | None) -> int | None:
+        """See Transaction."""
+        value = rng.start if after is None else max(after + 1, rng.start)
+        while value <= rng.end:
+            if Address(rng.family, value) not in self._book.leases:
+                return value
+            value += 1
+        return None
+
+    def cursor(self, range_set: int) -> Address | None:
+        """See Transaction."""
+        return self._book.cursors.get(range_set)
+
+    def claim(self, lease: Lease, why: str) -> None:
+        """See Transaction."""
+        if lease.address in self._book.leases:
+            raise AddressInUse(f"{format_address(lease.address)} is leased on network {self._network}")
+        self._book.leases[lease.address] = lease
+        if lease.range_set is not None:
+            self._book.cursors[lease.range_set] = lease.address
+        self._record(CLAIM, lease, why)
+
+    def drop(self, lease: Lease, why: str) -> None:
+        """See Transaction."""
+        held = self._book.leases.get(lease.address)
+        if held is not None and held.attachment == lease.attachment:
+            self._record(DROP, self._book.leases.pop(lease.address), why)
+
+    def _record(self, what: str, lease: Lease, why: str) -> None:
+        self._book.events.append(Event(self._host.clock(), self._host.boot, self._network, what, lease, why))
+
+    def last_boot(self, node: str) -> str | None:
+        """See Transaction."""
+        return self._book.boots.get(node)
+
+    def begin_boot(self, node: str, boot: str) -> None:
+        """See Transaction."""
+        self._book.boots[node] = boot
+
+
+class MemoryStore(Store):
+    """Forgets everything when the process ends; threads of the process may share it."""
+
+    traits = frozenset({Trait.HISTORY})
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        self._books: dict[str, _Book] = {}
+        self._lock = RLock()
+
+    def transact(self, network: str, change: Callable[[Transaction], T]) -> T:
+        """See Store."""
+        with self._lock:
+            book = self._books.get(network, _Book()).copy()
+            result = change(MemoryTransaction(network, book, self._host))
+            self._books[network] = book
+            return result
+
+    def networks(self) -> Iterator[str]:
+        """See Store."""
+        return iter(sorted(self._books))
+
+    def leases(self, network: str) -> Iterator[Lease]:
+        """See Store."""
+        with self._lock:
+            book = self._books.get(network, _Book())
+            return iter([lease for _, lease in sorted(book.leases.items())])
+
+    def history(
+        self,
+        network: str,
+        *,
+        since: float | None = None,
+        who: Attachment | None = None,
+        address: Address | None = None,
+    ) -> Iterator[Event]:
+        """See Store."""
+        with self._lock:
+            events = list(self._books.get(network, _Book()).events)
+        for event in events:
+            if since is not None and event.time < since:
+                continue
+            if who is not None and event.lease.attachment != who:
+                continue
+            if address is None or event.lease.address == address:
+                yield event
+
+    def forget(self, network: str, before: float) -> int:
+        """See Store."""
+        with self._lock:
+            book = self._books.get(network, _Book())
+            kept = [
+                event
+                for event in book.events
+                if event.time >= before or (event.what == CLAIM and book.leases.get(event.lease.address) == event.lease)
+            ]
+            removed = len(book.events) - len(kept)
+            book.events = kept
+            return removed
+
+    def check(self) -> None:
+        """See Store: memory is always there."""
+
+    def close(self) -> None:
+        """See Store."""
+
+
+def open_store(_config: StoreConfig, host: Host) -> MemoryStore:
+    """The store for `memory:`."""
+    return MemoryStore(host)

@@ -1,0 +1,203 @@
+"""The network config on stdin, read as strictly as Go reads it, into Network and StoreConfig."""
+
+from __future__ import annotations
+
+from ipam import jsontext
+from ipam.cni import parse_requested
+from ipam.errors import InvalidConfig, Undecodable, quote
+from ipam.model import Attachment, Network, StoreConfig, valid_name
+from ipam.ranges import parse_range_sets
+from ipam.routes import parse_routes
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ipam.model import Address
+
+DEFAULT_DATA_DIR = "/var/lib/cni/networks"
+DEFAULT_LOCK_TIMEOUT = 10.0
+LONGEST_LOCK_TIMEOUT = 3600.0
+LONGEST_NETWORK_NAME = 255  # it becomes a directory's name
+DURABILITY = {"boot": False, "full": True}
+
+Object = dict[str, object]
+
+
+def decode(stdin: bytes) -> Object:
+    """The config as one object. Raises Undecodable where stdin is anything else."""
+    value = jsontext.decode(stdin)
+    if not isinstance(value, dict):
+        raise Undecodable(f"error unmarshall network config: an object is needed, not {quote(value)}")
+    return fields(value)
+
+
+def fields(value: Object) -> Object:
+    """The object with its keys in lower case, as Go matches them; null counts as absent."""
+    return {key.lower(): item for key, item in value.items() if item is not None}
+
+
+def version_of(conf: Object) -> str:
+    """The config's cniVersion; 0.1.0 where it has none (SPEC section 1). Raises Undecodable for a non-string."""
+    version = conf.get("cniversion", "")
+    if not isinstance(version, str):
+        raise Undecodable(f"decoding version from network config: cniVersion is {quote(version)}, not a string")
+    return version or "0.1.0"
+
+
+def name_of(conf: Object) -> str:
+    """The network's name. Raises Undecodable for a non-string, InvalidConfig for one that breaks the rules."""
+    name = conf.get("name", "")
+    if not isinstance(name, str):
+        raise Undecodable(f"error unmarshall network config: name is {quote(name)}, not a string")
+    if not name:
+        raise InvalidConfig("missing network name", 'the config needs a "name"')
+    if not valid_name(name):
+        raise InvalidConfig(
+            "invalid characters found in network name",
+            f"name is {quote(name)}; it must start with a letter or digit, then letters, digits, _ . and - only",
+        )
+    if len(name) > LONGEST_NETWORK_NAME:
+        raise InvalidConfig("network name is too long", f"name is {quote(name)}; at most 255 characters")
+    return name
+
+
+def ipam_of(conf: Object) -> Object:
+    """The `ipam` section. Raises InvalidConfig where there is none."""
+    if "ipam" not in conf:
+        raise InvalidConfig("IPAM config missing 'ipam' key", 'the config needs an "ipam" section')
+    return section(conf, "ipam", "ipam")
+
+
+def section(conf: Object, key: str, path: str) -> Object:
+    """The object under `key`, empty where absent; `path` names it in an error."""
+    value = conf.get(key.lower(), {})
+    if not isinstance(value, dict):
+        raise InvalidConfig(f"{path} must be an object, not {quote(value)}")
+    return fields(value)
+
+
+def text(conf: Object, key: str, path: str) -> str:
+    """The string under `key`, empty where absent."""
+    value = conf.get(key.lower(), "")
+    if not isinstance(value, str):
+        raise InvalidConfig(f"{path} must be a string, not {quote(value)}")
+    if "\0" in value or not value.isprintable():
+        raise InvalidConfig(f"{path} has characters that cannot be in it: {quote(value)}")
+    return value
+
+
+def items(conf: Object, key: str, path: str) -> list[object]:
+    """The list under `key`, empty where absent."""
+    value = conf.get(key.lower(), [])
+    if not isinstance(value, list):
+        raise InvalidConfig(f"{path} must be a list, not {quote(value)}")
+    return value
+
+
+def store_config(conf: Object, *, strict: bool = True) -> StoreConfig:
+    """Where the leases are kept. Not `strict` (DEL, GC): what does not say *where* may be wrong."""
+    ipam = ipam_of(conf)
+    data_dir, url = text(ipam, "dataDir", "ipam.dataDir"), text(ipam, "store", "ipam.store")
+    if data_dir and not data_dir.startswith("/"):
+        raise InvalidConfig(
+            f"ipam.dataDir must be an absolute path, not {quote(data_dir)}",
+            "a relative one would lie under whatever directory the runtime runs in",
+        )
+    from_dir = f"file://{data_dir}" if data_dir else ""
+    if url and from_dir and url.rstrip("/") != from_dir.rstrip("/"):
+        raise InvalidConfig(
+            f"ipam.store {quote(url)} and ipam.dataDir {quote(data_dir)} name two places",
+            "dataDir is short for store file://…: keep one of them",
+        )
+    url = url or from_dir or f"file://{DEFAULT_DATA_DIR}"
+    if ":" not in url:
+        raise InvalidConfig(f"ipam.store must be a URL such as file:///dir, not {quote(url)}")
+    try:
+        timeout, durable = _lock_timeout(ipam), _durable(ipam)
+    except InvalidConfig:
+        if strict:
+            raise
+        timeout, durable = DEFAULT_LOCK_TIMEOUT, False
+    return StoreConfig(url, lock_timeout=timeout, durable=durable)
+
+
+def _lock_timeout(ipam: Object) -> float:
+    value = ipam.get("locktimeout", DEFAULT_LOCK_TIMEOUT)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= LONGEST_LOCK_TIMEOUT:
+        raise InvalidConfig(f"ipam.lockTimeout must be seconds, more than 0, at most 3600, not {quote(value)}")
+    return float(value)
+
+
+def _durable(ipam: Object) -> bool:
+    value = text(ipam, "durability", "ipam.durability") or "boot"
+    if value not in DURABILITY:
+        raise InvalidConfig(f'ipam.durability must be "boot" or "full", not {quote(value)}')
+    return DURABILITY[value]
+
+
+def network(conf: Object, version: str, args_ip: Address | None) -> Network:
+    """The network that the config asks for. Raises InvalidConfig, in Go's words where Go has some."""
+    ipam = ipam_of(conf)
+    runtime = section(conf, "runtimeConfig", "runtimeConfig")
+    text(ipam, "type", "ipam.type")
+    return Network(
+        name_of(conf),
+        parse_range_sets(ipam, runtime, version),
+        _requested(conf, runtime, args_ip),
+        parse_routes(items(ipam, "routes", "ipam.routes")),
+        text(ipam, "resolvConf", "ipam.resolvConf"),
+    )
+
+
+def _requested(conf: Object, runtime: Object, args_ip: Address | None) -> tuple[Address, ...]:
+    """The addresses asked for, each once. CNI_ARGS counts only where `args` has none (CONVENTIONS, args)."""
+    cni = section(section(conf, "args", "args"), "cni", "args.cni")
+    addresses = [_address(item, "args.cni.ips") for item in items(cni, "ips", "args.cni.ips")]
+    if not addresses and args_ip is not None:
+        addresses.append(args_ip)
+    addresses += [_address(item, "runtimeConfig.ips") for item in items(runtime, "ips", "runtimeConfig.ips")]
+    return tuple(dict.fromkeys(addresses))
+
+
+def _address(value: object, path: str) -> Address:
+    address = parse_requested(value) if isinstance(value, str) else None
+    if address is None:
+        shown = quote(value)
+        raise InvalidConfig(
+            f"invalid IP address {shown[1:-1]}", f"{path} takes addresses, with or without /length, not {shown}"
+        )
+    return address
+
+
+def valid_attachments(conf: Object) -> set[Attachment] | None:
+    """GC's `cni.dev/valid-attachments` (older: `cni.dev/attachments`); None where the key is absent.
+
+    A null list is an empty one: no attachment is valid. Raises InvalidConfig for anything unreadable,
+    since releasing on a guess would free live addresses.
+    """
+    for key in ("cni.dev/valid-attachments", "cni.dev/attachments"):
+        if key in conf:
+            return {_attachment(item, f"{key}[{place}]") for place, item in enumerate(items(conf, key, key))}
+    return None
+
+
+def _attachment(value: object, path: str) -> Attachment:
+    if not isinstance(value, dict):
+        raise InvalidConfig(f"{path} must be an object with containerID and ifname, not {quote(value)}")
+    entry = fields(value)
+    who = Attachment(text(entry, "containerID", f"{path}.containerID"), text(entry, "ifname", f"{path}.ifname"))
+    if not who.container_id:
+        raise InvalidConfig(f"{path} has no containerID: {quote(value)}")
+    return who
+
+
+def previous_addresses(conf: Object) -> list[Address] | None:
+    """The addresses in prevResult, in any version's form; None where there is no prevResult."""
+    if "prevresult" not in conf:
+        return None
+    previous = section(conf, "prevResult", "prevResult")
+    texts: list[object] = []
+    for item in items(previous, "ips", "prevResult.ips"):
+        if not isinstance(item, dict):
+            raise InvalidConfig(f"prevResult.ips must hold objects, not {quote(item)}")
+        texts.append(fields(item).get("address"))
+    return [_address(value, "prevResult.ips.address") for value in texts]

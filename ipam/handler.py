@@ -1,0 +1,162 @@
+"""handle(Request) -> Reply: ADD, DEL, CHECK, GC, STATUS and VERSION, whatever door the request came through."""
+
+from __future__ import annotations
+
+import posix
+
+from ipam import __version__, allocator, cni, config
+from ipam.cni import Reply, Request
+from ipam.errors import BadEnvironment, CniError, NotReady, StoreUnavailable, TryAgain
+from ipam.model import Attachment, Cause
+from ipam.routes import read_dns
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ipam.config import Object
+    from ipam.model import Host, Lease
+    from ipam.registry import Stores
+    from ipam.store import Transaction
+
+
+def handle(request: Request, host: Host, stores: Stores) -> Reply:
+    """Answer one request. Never raises: what goes wrong is the Reply's error object."""
+    command = request.env.get("CNI_COMMAND", "")
+    version = ""
+    try:
+        if not command:
+            return Reply(0, stderr=about())
+        cni.check_environment(command, request.env)
+        if command == "VERSION":
+            return Reply(0, cni.version_json(_version_asked(request.stdin)))
+        conf = config.decode(request.stdin)
+        version = config.version_of(conf)
+        config.name_of(conf)
+        if command in ("ADD", "CHECK", "DEL"):
+            cni.check_attachment(request.env["CNI_CONTAINERID"], request.env["CNI_IFNAME"])
+        cni.check_version(command, version)
+        return _COMMANDS[command](request, conf, version, host, stores)
+    except CniError as error:
+        return Reply(1, cni.error_json(version, error))
+    except Exception as error:
+        return Reply(1, cni.error_json(version, _bug(error)), stderr=_traceback(error))
+
+
+def about() -> str:
+    """What the plugin says of itself when it is called without CNI_COMMAND."""
+    versions = ", ".join(cni.VERSIONS)
+    return f"CNI IPAM plugin host-local (ipam) v{__version__}\nCNI protocol versions supported: {versions}\n"
+
+
+def _version_asked(stdin: bytes) -> str:
+    """For VERSION and errors, which must work with anything on stdin: what names no version gets the newest."""
+    if not stdin:
+        return cni.NEWEST
+    try:
+        conf = config.decode(stdin)
+        return config.version_of(conf) if "cniversion" in conf else cni.NEWEST
+    except CniError:
+        return cni.NEWEST
+
+
+def _add(request: Request, conf: Object, version: str, host: Host, stores: Stores) -> Reply:
+    who = _attachment(request)
+    args_ip, pod = cni.parse_args(request.env.get("CNI_ARGS", ""))
+    _refuse_own_netns(request)
+    network = config.network(conf, version, args_ip)
+    store_config = config.store_config(conf)
+    dns = read_dns(network.resolv_conf) if network.resolv_conf else {}
+    store = stores.get(store_config)
+
+    def change(tx: Transaction) -> list[Lease]:
+        allocator.reclaim_after_reboot(tx, host)
+        return allocator.allocate(tx, network, who, pod, host)
+
+    leases = store.transact(network.name, change)
+
+    def undo() -> None:
+        store.transact(network.name, lambda tx: allocator.take_back(tx, leases, Cause.UNDELIVERED))
+
+    return Reply(0, cni.result_json(version, leases, network, dns), undo=undo)
+
+
+def _delete(request: Request, conf: Object, _version: str, host: Host, stores: Stores) -> Reply:
+    who = _attachment(request)
+    cni.parse_args(request.env.get("CNI_ARGS", ""))
+    store = stores.get(config.store_config(conf, strict=False))
+
+    def change(tx: Transaction) -> None:
+        allocator.reclaim_after_reboot(tx, host)
+        allocator.release(tx, who, Cause.DEL)
+
+    store.transact(config.name_of(conf), change)
+    return Reply(0)
+
+
+def _check(request: Request, conf: Object, version: str, _host: Host, stores: Stores) -> Reply:
+    who = _attachment(request)
+    args_ip, _pod = cni.parse_args(request.env.get("CNI_ARGS", ""))
+    network = config.network(conf, version, args_ip)
+    previous = config.previous_addresses(conf)
+    store = stores.get(config.store_config(conf))
+    store.transact(network.name, lambda tx: allocator.check(tx, network, who, previous))
+    return Reply(0)
+
+
+def _collect(_request: Request, conf: Object, _version: str, host: Host, stores: Stores) -> Reply:
+    valid = config.valid_attachments(conf)
+    store = stores.get(config.store_config(conf, strict=False))
+    if valid is None:
+        return Reply(0)
+
+    def change(tx: Transaction) -> None:
+        allocator.reclaim_after_reboot(tx, host)
+        allocator.reclaim(tx, valid, host.node)
+
+    store.transact(config.name_of(conf), change)
+    return Reply(0)
+
+
+def _status(_request: Request, conf: Object, version: str, _host: Host, stores: Stores) -> Reply:
+    config.network(conf, version, None)
+    store_config = config.store_config(conf)
+    try:
+        stores.get(store_config).check()
+    except (StoreUnavailable, TryAgain) as error:
+        raise NotReady(error.msg, error.details) from None
+    return Reply(0)
+
+
+_COMMANDS = {"ADD": _add, "DEL": _delete, "CHECK": _check, "GC": _collect, "STATUS": _status}
+
+
+def _attachment(request: Request) -> Attachment:
+    return Attachment(request.env["CNI_CONTAINERID"], request.env["CNI_IFNAME"])
+
+
+def _refuse_own_netns(request: Request) -> None:
+    """Refuse, before anything is leased, to attach the namespace that the caller itself runs in."""
+    if cni.netns_override(request.env):
+        return
+    netns = request.env["CNI_NETNS"]
+    try:
+        theirs, ours = posix.stat(netns), posix.stat(request.own_netns)
+    except (OSError, ValueError):
+        return  # a namespace that is not there (yet) is the main plugin's business
+    if (theirs.st_dev, theirs.st_ino) == (ours.st_dev, ours.st_ino):
+        raise BadEnvironment(
+            "plugin's netns and netns from CNI_NETNS should not be the same",
+            f"CNI_NETNS={netns}; CNI_NETNS_OVERRIDE=1 allows it",
+        )
+
+
+def _bug(error: Exception) -> CniError:
+    return CniError(
+        f"internal error: {type(error).__name__}: {error}".replace("\n", " "),
+        "please report it with what the plugin wrote to stderr; nothing was changed",
+    )
+
+
+def _traceback(error: Exception) -> str:
+    from traceback import format_exception
+
+    return "".join(format_exception(error))

@@ -1,0 +1,1 @@
+"""The tests; each directory says in its own docstring what it is about."""

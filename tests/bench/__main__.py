@@ -1,0 +1,109 @@
+"""`make bench`: measure, print the tables, say which targets hold."""
+
+import argparse
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+
+from tests.bench.contestants import Contestant, challengers, go_host_local
+from tests.bench.report import Report, as_json
+from tests.bench.rounds import Plan, Results, Rounds
+
+# Go's own call takes about a second at 60,000 leases: few rounds there.
+WHOLE = Plan(
+    sizes={0: 60, 110: 60, 1_000: 40, 10_000: 15, 60_000: 7},
+    full_prefix=16,
+    full_rounds=5,
+    traced=[0, 1_000, 60_000],
+    bursts=[110],
+    burst_rounds=5,
+)
+QUICK = Plan(
+    sizes={0: 15, 110: 15, 1_000: 10, 10_000: 5},
+    full_prefix=20,
+    full_rounds=5,
+    traced=[0, 1_000, 10_000],
+    bursts=[110],
+    burst_rounds=1,
+)
+
+
+def main() -> None:
+    """Run the bench."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="fewer rounds, at most 10,000 leases, a /20")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there too")
+    parser.add_argument("--dir", type=Path, help="where the leases lie meanwhile (the file system matters)")
+    options = parser.parse_args()
+    plan = QUICK if options.quick else WHOLE
+    scratch = Path(tempfile.mkdtemp(prefix="ipam-bench-", dir=options.dir))
+    try:
+        scratch.chmod(0o755)
+        others = challengers(scratch)
+        results = measure([*others, go_host_local()], plan, scratch)
+        machine = describe(scratch)
+    finally:
+        progress("removing the leases")
+        shutil.rmtree(scratch, ignore_errors=True)
+        progress("")
+    say(" · ".join(machine.values()))
+    say(Report(results, plan, [contestant.name for contestant in others]).text())
+    if options.json:
+        options.json.write_text(json.dumps({"machine": machine, **as_json(results)}, indent=2) + "\n")
+
+
+def measure(contestants: list[Contestant], plan: Plan, scratch: Path) -> Results:
+    """Everything in the plan, with what the contestants need running in the background."""
+    with ExitStack() as stack:
+        daemons = {}
+        for number, contestant in enumerate(contestants):
+            own = scratch / f"background-{number}"
+            own.mkdir()
+            daemons[contestant.name] = stack.enter_context(contestant.background(own))
+        rounds = Rounds(contestants, daemons, scratch, plan)
+        for count in plan.bursts:
+            progress(f"{count} calls at once")
+            rounds.burst(count)
+        for size in plan.sizes:
+            progress(f"{size:,} leases")
+            rounds.sized(size)
+        if plan.full_rounds:
+            progress(f"the last free address of a /{plan.full_prefix}")
+            rounds.nearly_full()
+        return rounds.results
+
+
+def describe(scratch: Path) -> Mapping[str, str]:
+    """What the figures depend on."""
+    filesystem = subprocess.run(
+        ["findmnt", "-n", "-o", "FSTYPE", "-T", scratch], capture_output=True, text=True, check=False
+    ).stdout.strip()
+    return {
+        "kernel": f"Linux {platform.release()}",
+        "cpus": f"{os.cpu_count()} CPUs",
+        "file system": filesystem,
+        "python": f"Python {platform.python_version()}",
+    }
+
+
+def progress(text: str) -> None:
+    """Tell who waits at a terminal what is going on."""
+    if sys.stderr.isatty():
+        sys.stderr.write(f"\r\033[K{text}{' ...' if text else ''}")
+        sys.stderr.flush()
+
+
+def say(text: str) -> None:
+    """Print a line of the report."""
+    sys.stdout.write(text + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,60 @@
+"""What was promised, contestant by contestant; the report says which of it holds."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+
+class Target(NamedTuple):
+    """At most `limit` times Go's figure; `stretch` is hoped for."""
+
+    limit: float
+    stretch: float | None = None
+
+    def __str__(self) -> str:
+        return f"≤ {times(self.limit)}" + (f" (stretch {times(self.stretch)})" if self.stretch else "")
+
+    def verdict(self, ratio: float) -> str:
+        """Whether a measured ratio keeps the promise."""
+        if ratio > self.limit:
+            return "missed"
+        return "holds, stretch too" if self.stretch and ratio <= self.stretch else "holds"
+
+
+class Targets(NamedTuple):
+    """The promises of one contestant.
+
+    `cpu` and `wall` go by the number of leases, `burst_wall` and `burst_p99` by the number of calls at once;
+    all of these compare with Go. The others compare the contestant with itself: the last free address of a
+    range with the first, and the system calls at the largest number of leases with those at none.
+    """
+
+    cpu: Mapping[int, Target] = {}
+    wall: Mapping[int, Target] = {}
+    burst_wall: Mapping[int, Target] = {}
+    burst_p99: Mapping[int, Target] = {}
+    last_to_first: float | None = None
+    more_syscalls: int | None = None
+
+
+TARGETS = {
+    "one-shot": Targets(
+        cpu={
+            0: Target(3, stretch=2),
+            110: Target(3, stretch=2),
+            1_000: Target(1),
+            10_000: Target(1 / 8),
+            60_000: Target(1 / 40),
+        },
+        last_to_first=10,
+        more_syscalls=20,
+    )
+}
+
+
+def times(ratio: float) -> str:
+    """A ratio as people say it: 2.1 x, or 1/40."""
+    return f"{_short(ratio)} x" if ratio >= 0.95 else f"1/{_short(1 / ratio)}"
+
+
+def _short(value: float) -> str:
+    return f"{value:.2f}".rstrip("0").rstrip(".") if value < 10 else f"{value:.0f}"
