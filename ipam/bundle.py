@@ -7,10 +7,12 @@ time of a program this small. Modules that few requests need are left to ordinar
 
 from __future__ import annotations
 
+import ast
 import marshal
 import subprocess
 import sys
 from pathlib import Path
+from types import CodeType
 
 ROOT = Path(__file__).parent.parent
 """Where the packages `ipam` and `backends` lie."""
@@ -53,9 +55,20 @@ def build() -> bytes:
         file = ROOT / name.replace(".", "/")
         directory = str(file) if file.is_dir() else ""
         source = file / "__init__.py" if directory else file.with_suffix(".py")
-        code = compile(source.read_bytes(), str(source), "exec", dont_inherit=True, optimize=2)
-        loaded.append((name, directory, code))
+        loaded.append((name, directory, _compile(source)))
     return marshal.dumps(loaded)
+
+
+def _compile(source: Path) -> CodeType:
+    """The module's code without what costs time at every start: docstrings, and the import of __future__."""
+    tree = ast.parse(source.read_bytes())
+    tree.body = [
+        statement
+        for statement in tree.body
+        if not (isinstance(statement, ast.ImportFrom) and statement.module == "__future__")
+    ]
+    flags = annotations.compiler_flag
+    return compile(tree, str(source), "exec", flags=flags, dont_inherit=True, optimize=2)
 
 
 def _modules() -> list[str]:

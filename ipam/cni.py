@@ -5,7 +5,7 @@ from __future__ import annotations
 from ipam import jsontext
 from ipam.address import format_address, format_cidr, parse_address, parse_cidr
 from ipam.errors import BadEnvironment, CniError, IncompatibleVersion, quote
-from ipam.model import IPV4, Address, Lease, Pod, Value, valid_name
+from ipam.model import GO_SPACE, IPV4, Address, Lease, Pod, Value, valid_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ REQUIRED = {
     "STATUS": (),
     "VERSION": (),
 }
-_SPACE = frozenset(" \t\n\v\f\r\x85\xa0")
 _LONGEST_INTERFACE = 15  # IFNAMSIZ less the NUL, in bytes
 _NETNS_OVERRIDE = ("1", "true")
 
@@ -79,7 +78,7 @@ def check_attachment(container_id: str, ifname: str) -> None:
         raise BadEnvironment("interface name is too long", f"{shown}; at most 15 bytes")
     if ifname in (".", ".."):
         raise BadEnvironment("interface name is . or ..", shown)
-    if any(char in "/:" or char in _SPACE or char.isspace() for char in ifname):
+    if any(char in "/:" or char in GO_SPACE for char in ifname):
         raise BadEnvironment("interface name contains / or : or whitespace characters", shown)
 
 

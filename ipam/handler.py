@@ -36,9 +36,9 @@ def handle(request: Request, host: Host, stores: Stores) -> Reply:
         cni.check_version(command, version)
         return _COMMANDS[command](request, conf, version, host, stores)
     except CniError as error:
-        return Reply(1, cni.error_json(version, error))
+        return Reply(1, cni.error_json(version or _version_asked(request.stdin), error))
     except Exception as error:
-        return Reply(1, cni.error_json(version, _bug(error)), stderr=_traceback(error))
+        return Reply(1, cni.error_json(version or cni.NEWEST, _bug(error)), stderr=_traceback(error))
 
 
 def about() -> str:

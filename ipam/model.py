@@ -11,6 +11,9 @@ IPV4 = 4
 IPV6 = 6
 WIDTH = {IPV4: 32, IPV6: 128}
 
+GO_SPACE = "\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B)))
+"""What Go calls white space; Python's own idea of it has U+001C to U+001F too."""
+
 _NAME_FIRST = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789")
 _NAME_REST = _NAME_FIRST | frozenset("_.-")
 

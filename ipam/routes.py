@@ -7,10 +7,12 @@ from stat import S_ISREG
 
 from ipam.address import format_address, format_cidr, parse_address, parse_cidr
 from ipam.errors import InputOutput, InvalidConfig, quote
+from ipam.model import GO_SPACE
 
 _NUMBERS = ("mtu", "advmss", "priority")  # dropped when zero, as Go drops them
 _NUMBERS_KEPT = ("table", "scope")  # zero means something: kept
 _MOST_BYTES = 1 << 16
+_TO_BLANKS = dict.fromkeys(map(ord, GO_SPACE), " ")
 
 
 def parse_routes(items: list[object]) -> tuple[dict[str, object], ...]:
@@ -53,9 +55,8 @@ def read_dns(path: str) -> dict[str, object]:
     nameservers: list[str] = []
     search: list[str] = []
     options: list[str] = []
-    for line in _read(path).split(b"\n"):
-        # Bytes split at ASCII white space alone; text would split at U+001C to U+001F too, as Go does not.
-        words = [word.decode("utf-8", "replace") for word in line.split()]
+    for line in _read(path).decode("utf-8", "replace").split("\n"):
+        words = [word for word in line.translate(_TO_BLANKS).split(" ") if word]
         if len(words) < 2 or words[0][0] in "#;":
             continue
         if words[0] == "nameserver":

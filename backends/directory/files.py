@@ -11,8 +11,10 @@ from ipam.errors import CniError, InputOutput, StoreUnavailable, quote
 MOST_BYTES = 1 << 14
 """A lease or cursor file longer than this is none."""
 
-_SAFE = posix.O_NOFOLLOW | posix.O_CLOEXEC | posix.O_NONBLOCK
-_DIRECTORY = posix.O_RDONLY | posix.O_DIRECTORY | _SAFE
+SAFE = posix.O_NOFOLLOW | posix.O_CLOEXEC | posix.O_NONBLOCK
+"""Flags for every open: no link, no leaking into a child, no waiting for a FIFO's other end."""
+
+_DIRECTORY = posix.O_RDONLY | posix.O_DIRECTORY | SAFE
 _NO_TMPFILE = frozenset({EOPNOTSUPP, EISDIR, EINVAL, ENOENT})
 
 
@@ -75,7 +77,7 @@ def _refuse_writable_by_others(fd: int, name: bytes) -> None:
 def open_regular(name: bytes, parent: int, flags: int) -> int:
     """A descriptor of a regular file. Raises NotRegular for anything else, OSError (ENOENT …) otherwise."""
     try:
-        fd = posix.open(name, flags | _SAFE, 0o600, dir_fd=parent)
+        fd = posix.open(name, flags | SAFE, 0o600, dir_fd=parent)
     except OSError as error:
         if error.errno in (ELOOP, EISDIR, ENOTDIR):
             raise NotRegular(name) from None
@@ -137,7 +139,7 @@ def create_whole(name: bytes, parent: int, data: bytes, scratch: int, *, durable
 
 def _create_by_name(name: bytes, parent: int, data: bytes, scratch: int, *, durable: bool) -> None:
     temporary = b"new.%d" % posix.getpid()
-    fd = posix.open(temporary, posix.O_WRONLY | posix.O_CREAT | posix.O_TRUNC | _SAFE, 0o600, dir_fd=scratch)
+    fd = posix.open(temporary, posix.O_WRONLY | posix.O_CREAT | posix.O_TRUNC | SAFE, 0o600, dir_fd=scratch)
     try:
         write_all(fd, data)
         if durable:

@@ -6,14 +6,12 @@ import posix
 
 from backends.directory.files import NotRegular, create_whole, name_bytes, open_regular, read_small, write_all
 from ipam.address import format_address, parse_address
-from ipam.model import Address, Attachment, valid_name
+from ipam.model import GO_SPACE, Address, Attachment, valid_name
 
 UNREADABLE = Attachment("", "")
 """Stands for whatever keeps an address without being a lease: nobody's, and never handed out."""
 
 _CURSOR = "last_reserved_ip."
-# Go's TrimSpace, which is not str.strip(): U+001C to U+001F are not white space to it.
-_SPACE = "\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B)))
 
 
 def file_name(address: Address) -> bytes:
@@ -36,7 +34,7 @@ def content(who: Attachment) -> bytes:
 
 def parse(data: bytes) -> Attachment:
     """Whose lease file this is; UNREADABLE where it is nobody's."""
-    container_id, separator, ifname = data.decode("utf-8", "surrogateescape").strip(_SPACE).partition("\r\n")
+    container_id, separator, ifname = data.decode("utf-8", "surrogateescape").strip(GO_SPACE).partition("\r\n")
     if not valid_name(container_id) or bool(separator) != bool(ifname) or "\n" in ifname:
         return UNREADABLE
     return Attachment(container_id, ifname)

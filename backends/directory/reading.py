@@ -6,7 +6,7 @@ import posix
 from errno import ENXIO
 
 from backends.directory import index, journal, leasefile
-from backends.directory.files import NotRegular, name_bytes, open_regular, read_small
+from backends.directory.files import MOST_BYTES, SAFE, name_bytes, open_regular
 from ipam.model import CLAIM, Address, Attachment, Event, Lease
 
 TYPE_CHECKING = False
@@ -27,20 +27,24 @@ class Scan:
         self.holders: dict[Address, Attachment] = {}
         self.blocked: list[Address] = []
         self.debris: list[Address] = []
-        for name in posix.listdir(directory):
-            address = leasefile.address_of(name)
-            if address is not None:
-                self._look(address, name_bytes(name), directory)
+        with posix.scandir(directory) as entries:
+            for entry in entries:
+                address = leasefile.address_of(entry.name)
+                if address is not None:
+                    self._look(address, entry, directory)
 
-    def _look(self, address: Address, name: bytes, directory: int) -> None:
-        try:
-            data = read_small(name, directory)
-        except NotRegular:
+    def _look(self, address: Address, entry: posix.DirEntry[str], directory: int) -> None:
+        """Without fstat(2): the listing has told the type, and there may be very many."""
+        if not entry.is_file(follow_symlinks=False):
             self.blocked.append(address)
             return
-        if data is None:
+        try:
+            fd = posix.open(name_bytes(entry.name), posix.O_RDONLY | SAFE, dir_fd=directory)
+        except FileNotFoundError:
             return
-        who = leasefile.parse(data)
+        data = posix.read(fd, MOST_BYTES + 1)
+        posix.close(fd)
+        who = leasefile.parse(data) if len(data) <= MOST_BYTES else leasefile.UNREADABLE
         if not data:
             self.debris.append(address)
         elif who == leasefile.UNREADABLE:

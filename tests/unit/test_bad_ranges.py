@@ -1,0 +1,291 @@
+"""Ranges, gateways, routes and requests that cannot be met; and what DEL makes of a config that became bad."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Call
+from tests.unit.refusal import (
+    HELD,
+    HOLDER,
+    Case,
+    Json,
+    Site,
+    check_error,
+    check_refused,
+    conf,
+    environment,
+    refused,
+    section,
+    snapshot,
+)
+
+V4 = "10.0.0.0/24"
+V6 = "fd00::/64"
+GATEWAY = "10.0.0.1"
+
+
+def one(subnet: str = V4, **rest: object) -> Json:
+    return {"subnet": subnet, **rest}
+
+
+def sets(*range_sets: Json | list[Json]) -> Json:
+    """A config of these range sets; a set of one range may be given as that range."""
+    return conf(ipam=section(ranges=[each if isinstance(each, list) else [each] for each in range_sets]))
+
+
+def bad(*says: str, of: list[Json | list[Json]] | Json) -> Case:
+    return refused(7, *says, config=sets(*of) if isinstance(of, list) else sets(of))
+
+
+SUBNETS = {
+    "a /31": bad("Network 10.0.0.0/31 too small to allocate from", of=one("10.0.0.0/31")),
+    "a /32": bad("Network 10.0.0.0/32 too small to allocate from", of=one("10.0.0.0/32")),
+    "a /127": bad("Network fd00::/127 too small to allocate from", of=one("fd00::/127")),
+    "a /128": bad("Network fd00::/128 too small to allocate from", of=one("fd00::/128")),
+    "host bits": bad("host bits set", "of length 24 the network address is 10.0.0.0", of=one("10.0.0.7/24")),
+    "host bits of IPv6": bad("host bits set", "of length 64 the network address is fd00::", of=one("fd00::7/64")),
+    "host bits in the second set": bad("invalid range set 1", "10.1.0.0", of=[one(), one("10.1.0.1/24")]),
+} | {
+    f"subnet {subnet}": bad("invalid CIDR address", ascii(subnet)[1:-1], of=one(subnet))
+    for subnet in (
+        "10.0.0.0",
+        "10.0.0/24",
+        "10/8",
+        "167772160/24",
+        "10.0.0.0/33",
+        "10.0.0.0/-1",
+        "10.0.0.0/+24",
+        "10.0.0.0/",
+        "10.0.0.0/24/24",
+        "10.0.0.0/99999999999999999999",
+        "10.0.0.0/255.255.255.0",
+        "10.0.0.0/0.0.0.255",
+        "10.0.0.0/2\u0664",
+        "10.0.0.0 /24",
+        " 10.0.0.0/24",
+        "10.0.0.0/24\n",
+        "010.0.0.0/24",
+        "0x0a.0.0.0/24",
+        "10.0.0.256/24",
+        "/24",
+        "fd00::/129",
+        "fd00::%eth0/64",
+        "fe80::%25eth0/64",
+        "fd00:::/64",
+        "fd00::1::/64",
+        "fd00:00000::/64",
+        "::ffff:10.0.0.0/24",
+        "::ffff:10.0.0.0/120",
+        "[fd00::]/64",
+        "x",
+        "\0",
+        "../../etc",
+    )
+}
+
+EDGES = (
+    {
+        f"{key} {value}": bad(
+            "invalid range set 0", "invalid IP address", ascii(value)[1:-1], of=one(V4, **{key: value})
+        )
+        for key in ("rangeStart", "rangeEnd", "gateway")
+        for value in (
+            "x",
+            "10.0.0.9/24",
+            "10.0.0.09",
+            "10.0.0",
+            "10.0.0.9 ",
+            "10.0.0.9\n",
+            "fd00::1%eth0",
+            "10.0.0.256",
+        )
+    }
+    | {
+        f"{key} {value}": bad(f"Range{key[5:]} {value} not in network", of=one(V4, **{key: value}))
+        for key, value in (
+            ("rangeStart", "10.0.1.0"),
+            ("rangeStart", "9.255.255.255"),
+            ("rangeStart", "fd00::1"),
+            ("rangeStart", "10.0.0.255"),
+            ("rangeEnd", "10.0.1.0"),
+            ("rangeEnd", "fd00::1"),
+        )
+    }
+    | {
+        "rangeStart behind rangeEnd": bad(
+            "10.0.0.20", "10.0.0.10", of=one(rangeStart="10.0.0.20", rangeEnd="10.0.0.10")
+        ),
+        "rangeStart behind rangeEnd by one": bad("10.0.0.9", of=one(rangeStart="10.0.0.9", rangeEnd="10.0.0.8")),
+        "rangeStart behind the end of IPv6": bad("fd00::2", of=one(V6, rangeStart="fd00::2", rangeEnd="fd00::1")),
+        "rangeEnd at the network's address": bad("10.0.0.0", of=one(rangeEnd="10.0.0.0")),
+        "rangeEnd IPv4-mapped, outside": bad("10.0.1.1 not in network", of=one(rangeEnd="::ffff:10.0.1.1")),
+        "gateway the broadcast address": bad("gateway 10.0.0.255", V4, of=one(gateway="10.0.0.255")),
+        "gateway of the other family": bad("gateway fd00::1", V4, of=one(gateway="fd00::1")),
+        "gateway of IPv4 for IPv6": bad("gateway 10.0.0.1", V6, of=one(V6, gateway=GATEWAY)),
+        "gateway IPv4-mapped for IPv6": bad("gateway 10.0.0.1", V6, of=one(V6, gateway="::ffff:10.0.0.1")),
+    }
+)
+
+SETS = {
+    "no range set": bad("no IP ranges specified", of=[]),
+    "an empty set": bad("invalid range set 1: empty range set", of=[one(), []]),
+    "an empty range": bad("invalid range set 0", "subnet", of={}),
+    "a range without a subnet": bad("invalid range set 0", "subnet", of={"rangeStart": "10.0.0.9"}),
+    "mixed families": bad("invalid range set 0: mixed address families", of=[[one(), one(V6)]]),
+    "a range twice": bad(
+        "invalid range set 0: subnets 10.0.0.1-10.0.0.254 and 10.0.0.1-10.0.0.254 overlap", of=[[one(), one()]]
+    ),
+    "ranges that share one address": bad(
+        "10.0.0.1-10.0.0.9",
+        "10.0.0.9-10.0.0.254",
+        "overlap",
+        of=[[one(rangeEnd="10.0.0.9"), one(rangeStart="10.0.0.9")]],
+    ),
+    "sets that overlap": bad("range set 0 overlaps with 1", of=[one(), one("10.0.0.0/25")]),
+    "the last two sets overlap": bad("range set 1 overlaps with 2", of=[one(), one(V6), one("fd00::/48")]),
+    "1,000 range sets": bad("1000", of=[one(f"10.{n // 250}.{n % 250}.0/24") for n in range(1000)]),
+    "5,000 ranges in a set": bad("5000", of=[[one(f"10.{n // 250}.{n % 250}.0/24") for n in range(5000)]]),
+    "two sets of a family at 0.2.0": refused(
+        7,
+        "CNI version 0.2.0 does not support more than 1 address per family",
+        config={**sets(one(), one("10.1.0.0/24")), "cniVersion": "0.2.0"},
+    ),
+    "ipRanges that overlap the config's": refused(
+        7, "range set 0 overlaps with 1", config=conf(runtimeConfig={"ipRanges": [[one("10.0.0.0/25")]]})
+    ),
+    "an old form that overlaps the ranges": refused(
+        7, "range set 0 overlaps with 1", config=conf(ipam=section(subnet="10.0.0.0/16"))
+    ),
+}
+
+ROUTES = (
+    {
+        f"a route to {dst}": refused(
+            7, "routes[1]", ascii(dst)[1:-1], config=conf(ipam=section(routes=[one_route, {"dst": dst}]))
+        )
+        for one_route in [{"dst": "0.0.0.0/0"}]
+        for dst in ("x", "10.0.0.0", "10.0.0.0/33", "10.0.0.0/08x", "fd00::/129", "010.0.0.0/8", "")
+    }
+    | {
+        f"a route by {gw}": refused(
+            7, "routes[0]", gw, config=conf(ipam=section(routes=[{"dst": "0.0.0.0/0", "gw": gw}]))
+        )
+        for gw in ("x", "10.0.0.1/24", "10.0.0.01", "fd00::1%eth0")
+    }
+    | {
+        f"a route's {key} {number:.9g}": refused(
+            7, f"routes[0].{key}", config=conf(ipam=section(routes=[{"dst": "0.0.0.0/0", key: number}]))
+        )
+        for key in ("mtu", "advmss", "priority", "table", "scope")
+        for number in (1 << 63, -(1 << 63) - 1, 10**300)
+    }
+)
+
+REQUESTS = {
+    f"{way} {address!r}": refused(7, "invalid IP address", ascii(address)[1:-1], config=conf(**{way: rest}))
+    for address in ("x", "", "10.0.0.9/33", "10.0.0.9/", "10.0.0.09", "10.0.0.9,10.0.0.8", "fd00::9%eth0", "10.0.0.9\n")
+    for way, rest in (("args", {"cni": {"ips": [address]}}), ("runtimeConfig", {"ips": [address]}))
+} | {
+    "the gateway": refused(104, "requested ip 10.0.0.1 is subnet's gateway", CNI_ARGS=f"IP={GATEWAY}"),
+    "the network's address": refused(104, "10.0.0.0", CNI_ARGS="IP=10.0.0.0"),
+    "the broadcast address": refused(104, "10.0.0.255", CNI_ARGS="IP=10.0.0.255"),
+    "an address outside": refused(104, "failed to allocate all requested IPs: 10.9.0.9", CNI_ARGS="IP=10.9.0.9"),
+    "an address of the other family": refused(104, "fd00::9", CNI_ARGS="IP=fd00::9"),
+    "an address that is held": refused(101, HELD, HOLDER, "eth0", CNI_ARGS=f"IP={HELD}"),
+    "a second ADD": refused(103, f"{HELD} has been allocated to {HOLDER}", CNI_CONTAINERID=HOLDER),
+    "a second ADD with a request": refused(103, HELD, CNI_CONTAINERID=HOLDER, CNI_ARGS="IP=10.0.0.9"),
+    "one address good, one nowhere": refused(
+        104, "10.9.0.9", config=conf(args={"cni": {"ips": ["10.0.0.9", "10.9.0.9"]}})
+    ),
+    "a range that is full": refused(
+        100, "no IP addresses available in range set: 10.0.0.1-10.0.0.2", config=sets(one(rangeEnd=HELD))
+    ),
+    "the second set full": refused(
+        100, "failed to allocate for range 1", "10.0.0.1-10.0.0.2", config=sets(one("10.1.0.0/24"), one(rangeEnd=HELD))
+    ),
+    "CHECK of a stranger": refused(102, "Failed to find address added by container c1", CNI_COMMAND="CHECK"),
+    "CHECK of another interface": refused(
+        102, HOLDER, "eth1", CNI_COMMAND="CHECK", CNI_CONTAINERID=HOLDER, CNI_IFNAME="eth1"
+    ),
+    "CHECK of another address": refused(
+        102,
+        "10.0.0.9",
+        config=conf(prevResult={"ips": [{"address": "10.0.0.9/24"}]}),
+        CNI_COMMAND="CHECK",
+        CNI_CONTAINERID=HOLDER,
+    ),
+}
+
+CASES = SUBNETS | EDGES | SETS | ROUTES | REQUESTS
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
+    return Site(tmp_path_factory.mktemp("ranges"))
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
+def test_what_cannot_be_served_is_refused_and_changes_nothing(case: Case, site: Site, call: Call) -> None:
+    check_refused(call, site, case)
+
+
+@pytest.mark.parametrize("gateway", ["10.9.0.1", "10.0.0.0", "::ffff:10.9.0.1"])
+def test_a_gateway_outside_the_range_is_taken_as_go_takes_it(gateway: str, tmp_path: Path, call: Call) -> None:
+    site = Site(tmp_path)
+    answer = call(environment(), site.stdin(sets(one(gateway=gateway))))
+    assert answer.code == 0, answer
+    assert answer.json()["ips"][0]["gateway"] == gateway.removeprefix("::ffff:")
+
+
+BAD_NOW: dict[str, Json] = {
+    "the same config": conf(),
+    "no ranges": conf(ipam=section(ranges=...)),
+    "an empty range set": sets([]),
+    "a range with host bits": sets(one("10.0.0.7/24")),
+    "other ranges": sets(one("10.7.0.0/24")),
+    "ranges of a wrong type": conf(ipam=section(ranges=5)),
+    "a bad route": conf(ipam=section(routes=[None])),
+    "a bad resolvConf": conf(ipam=section(resolvConf=5)),
+    "a bad lockTimeout": conf(ipam=section(lockTimeout="x")),
+    "a bad durability": conf(ipam=section(durability="x")),
+    "a bad type": conf(ipam=section(type=5)),
+    "a bad request": conf(runtimeConfig={"ips": [None]}, args=5),
+    "a bad prevResult": conf(prevResult=5),
+    "a null for every key": conf(ipam=section(ranges=None, routes=None), prevResult=None, args=None),
+    "two range sets of a family at 0.2.0": {**sets(one(), one("10.1.0.0/24")), "cniVersion": "0.2.0"},
+}
+
+
+@pytest.mark.parametrize("config", BAD_NOW.values(), ids=BAD_NOW.keys())
+def test_del_releases_whatever_became_of_the_config(config: Json, tmp_path: Path, call: Call) -> None:
+    site = Site(tmp_path)
+    env = environment(CNI_COMMAND="DEL", CNI_CONTAINERID=HOLDER, CNI_NETNS=None)
+    for _ in range(2):
+        answer = call(env, site.stdin(config))
+        assert answer == (0, b"", b"")
+        assert not (site.data_dir / "net" / HELD).exists()
+
+
+@pytest.mark.parametrize("netns", [None, "", "/run/netns/gone", "/proc/self/ns/net"])
+def test_del_does_without_the_network_namespace(netns: str | None, tmp_path: Path, call: Call) -> None:
+    site = Site(tmp_path)
+    answer = call(environment(CNI_COMMAND="DEL", CNI_CONTAINERID=HOLDER, CNI_NETNS=netns), site.stdin(conf()))
+    assert answer == (0, b"", b"")
+    assert not (site.data_dir / "net" / HELD).exists()
+
+
+def test_del_of_what_was_never_added_succeeds(tmp_path: Path, call: Call) -> None:
+    site = Site(tmp_path)
+    assert call(environment(CNI_COMMAND="DEL"), site.stdin(conf())) == (0, b"", b"")
+    assert call(environment(CNI_COMMAND="DEL"), site.stdin(conf(name="other"))) == (0, b"", b"")
+    assert (site.data_dir / "net" / HELD).exists()
+
+
+def test_gc_with_unreadable_attachments_releases_nothing(tmp_path: Path, call: Call) -> None:
+    site = Site(tmp_path)
+    before = snapshot(tmp_path)
+    for listed in ([{}], [{"containerID": ""}], [{"ifname": "eth0"}], "", 0, {}, [[]], [HOLDER]):
+        config = conf(**{"cni.dev/valid-attachments": listed})
+        check_error(call(environment(CNI_COMMAND="GC"), site.stdin(config)), 7, "cni.dev/valid-attachments")
+    assert snapshot(tmp_path) == before
