@@ -68,7 +68,8 @@ def _compile(source: Path) -> CodeType:
         if not (isinstance(statement, ast.ImportFrom) and statement.module == "__future__")
     ]
     flags = annotations.compiler_flag
-    return compile(tree, str(source), "exec", flags=flags, dont_inherit=True, optimize=2)
+    code: CodeType = compile(tree, str(source), "exec", flags=flags, dont_inherit=True, optimize=2)
+    return code
 
 
 def _modules() -> list[str]:

@@ -1,91 +1,184 @@
-"""The index by attachment: symbolic links `<container>:<ifname>` that say what the attachment holds.
+"""The index by attachment: one file, a hash table of fixed slots, so that a look costs one read at any size.
 
-`attachments/abc:eth0 -> 10.88.0.2@0-291 fd00::2@291-583`: an address, and where in the history file the
-line of its claim begins and ends. The index counts only while the network's directory and `attachments/`
-carry one and the same modification time, which the last change set on both to a moment that the kernel
-did not give them. Whoever else creates or removes a file changes it, and the index is made anew.
+A slot says: the attachment with this checksum holds this address, and its claim is the line from `start` to
+`end` of the history file. The checksum may be another's too, so readers ask the lease file who it belongs to.
+
+The header carries the modification time that the last change set on the network's directory: a moment that
+the kernel did not give it. While the directory still has it, nobody else has created or removed a file there,
+and the index counts. Otherwise recover() makes it anew.
 """
 
 from __future__ import annotations
 
 import posix
+from binascii import crc32
 
-from backends.directory.files import name_bytes, readlink, remove, symlink
-from ipam.address import format_address, parse_address
-from ipam.model import Address, Attachment
+from backends.directory.files import SAFE, NotRegular, name_bytes, open_regular, write_all
+from ipam.model import IPV4, IPV6, Address, Attachment
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from backends.directory.journal import Place
 
-Places = dict[Address, "Place"]
-"""What an attachment holds: each address with the place of its claim in the history file."""
+    Entry = tuple[int, Address, Place]
 
-_LONGEST_NAME = 255
+INDEX = b"index"
+
+_MAGIC = b"ipam index 1\n".ljust(32)
+_HEADER = 64  # magic, number of slots, slots in use, stamp
+_SLOT = 40  # checksum 4, family 1, address 16, start 8, end 8, unused 3
+_WINDOW = 16 * _SLOT
+_LEAST = 256
+_GONE = 255  # in place of the family: deleted, but the search goes on behind it
 _PAST = 2_000_000_000  # nanoseconds: a time that no file system stamps on a change made now
 
 
-def entry_name(who: Attachment) -> bytes:
-    """The link's name; a digest where the container id is too long for a file name."""
-    name = name_bytes(f"{who.container_id}:{who.ifname}")
-    if len(name) <= _LONGEST_NAME:
-        return name
-    from hashlib import sha256
-
-    return b"#" + sha256(name).hexdigest().encode()
+def checksum(who: Attachment) -> int:
+    """Where the search for an attachment begins."""
+    return crc32(name_bytes(f"{who.container_id}:{who.ifname}"))
 
 
-def parse_entry(target: bytes) -> Places:
-    """What a link says. Words that cannot be read are passed over: the lease files have the last word."""
-    places: Places = {}
-    for word in target.decode("ascii", "replace").split():
-        text, _, place = word.partition("@")
-        start, _, end = place.partition("-")
-        address = parse_address(text)
-        if address is not None and start.isdecimal() and end.isdecimal():
-            places[address] = (int(start), int(end))
-    return places
+def _pack(mark: int, address: Address, place: Place) -> bytes:
+    parts = (
+        mark.to_bytes(4, "big"),
+        bytes((address.family,)),
+        address.value.to_bytes(16, "big"),
+        place[0].to_bytes(8, "big"),
+        place[1].to_bytes(8, "big"),
+    )
+    return b"".join(parts).ljust(_SLOT, b"\0")
 
 
-def read_entry(who: Attachment, attachments: int) -> Places:
-    """What the index says that `who` holds."""
-    target = readlink(entry_name(who), attachments)
-    return {} if target is None else parse_entry(target)
+def _unpack(slot: bytes) -> Entry:
+    number = int.from_bytes
+    address = Address(slot[4], number(slot[5:21], "big"))
+    return number(slot[:4], "big"), address, (number(slot[21:29], "big"), number(slot[29:37], "big"))
 
 
-def write_entry(who: Attachment, places: Places, attachments: int, scratch: int) -> None:
-    """Say what `who` holds; nothing at all where `places` is empty."""
-    write_named(entry_name(who), places, attachments, scratch)
+class Index:
+    """The table of one network, opened when it is needed."""
 
+    def __init__(self, records: int) -> None:
+        self._records = records
+        self._fd = -1
+        self._slots = 0
+        self._used = 0
+        self._stamp = 0
 
-def write_named(name: bytes, places: Places, attachments: int, scratch: int) -> None:
-    """The same by the entry's name."""
-    if not places:
-        remove(name, attachments)
-        return
-    words = [f"{format_address(address)}@{start}-{end}" for address, (start, end) in sorted(places.items())]
-    symlink(" ".join(words).encode(), name, attachments, scratch)
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._fd >= 0:
+            posix.close(self._fd)
+            self._fd = -1
 
+    def _open(self, *, write: bool = True) -> bool:
+        """Whether there is a table to read."""
+        if self._fd >= 0:
+            return True
+        try:
+            fd = open_regular(INDEX, self._records, posix.O_RDWR if write else posix.O_RDONLY)
+        except (FileNotFoundError, NotRegular):
+            return False
+        header = posix.pread(fd, _HEADER, 0)
+        slots = int.from_bytes(header[32:40], "big")
+        if header[:32] != _MAGIC or posix.fstat(fd).st_size != _HEADER + slots * _SLOT or slots < _LEAST:
+            posix.close(fd)
+            return False
+        self._fd, self._slots = fd, slots
+        self._used = int.from_bytes(header[40:48], "big")
+        self._stamp = int.from_bytes(header[48:56], "big")
+        return True
 
-def all_entries(attachments: int) -> dict[bytes, Places]:
-    """Every entry by its name."""
-    entries = {}
-    for name in posix.listdir(attachments):
-        encoded = name_bytes(name)
-        target = readlink(encoded, attachments)
-        if target is not None:
-            entries[encoded] = parse_entry(target)
-    return entries
+    def is_current(self, network: posix.stat_result, *, write: bool = True) -> bool:
+        """Whether nobody else has changed the network's directory since the last stamp()."""
+        return self._open(write=write) and network.st_mtime_ns == self._stamp != network.st_ctime_ns
 
+    def stamp(self, network: int, now: float) -> None:
+        """Declare the table current: call it last, under the lock. `now` is in seconds since the epoch."""
+        moment = max(1, int(now * 1e9) - _PAST)
+        posix.utime(network, ns=(moment, moment))
+        self._stamp = moment
+        self._write_header()
 
-def is_current(network: posix.stat_result, attachments: posix.stat_result) -> bool:
-    """Whether nobody has changed either directory since the last stamp()."""
-    stamp = network.st_mtime_ns
-    return stamp == attachments.st_mtime_ns and stamp != network.st_ctime_ns
+    def _write_header(self) -> None:
+        numbers = (self._slots, self._used, self._stamp)
+        posix.pwrite(self._fd, _MAGIC + b"".join([number.to_bytes(8, "big") for number in numbers]), 0)
 
+    def find(self, who: Attachment) -> dict[Address, Place]:
+        """The addresses that may be held by `who`, each with the place of its claim."""
+        found: dict[Address, Place] = {}
+        if self._open():
+            mark = checksum(who)
+            wanted = mark.to_bytes(4, "big")
+            for _, slot in self._probe(mark):
+                if slot[:4] == wanted and slot[4] in (IPV4, IPV6):
+                    _, address, place = _unpack(slot)
+                    found[address] = place
+        return found
 
-def stamp(network: int, attachments: int, now: float) -> None:
-    """Declare the index current: call it last, under the lock. `now` is in seconds since the epoch."""
-    moment = int(now * 1e9) - _PAST
-    posix.utime(network, ns=(moment, moment))
-    posix.utime(attachments, ns=(moment, moment))
+    def _probe(self, mark: int) -> Iterator[tuple[int, bytes]]:
+        """(number, content) of the slots from a checksum's own to the next empty one, that one included."""
+        first = mark % self._slots
+        for number in range(first, first + self._slots):
+            place = number % self._slots
+            if number == first or (number - first) % (_WINDOW // _SLOT) == 0 or place == 0:
+                base, window = place, posix.pread(self._fd, _WINDOW, _HEADER + place * _SLOT)
+            slot = window[(place - base) * _SLOT : (place - base + 1) * _SLOT]
+            yield place, slot
+            if not slot[4]:
+                return
+
+    def put(self, who: Attachment, address: Address, place: Place) -> None:
+        """Say that `who` holds `address`."""
+        if not self._open() or self._used * 4 >= self._slots * 3:
+            self.rewrite(list(self.entries()))
+        mark = checksum(who)
+        free = -1
+        for number, slot in self._probe(mark):
+            if slot[4] in (0, _GONE):
+                free = number if free < 0 else free
+                self._used += not slot[4] and free == number
+            elif _unpack(slot)[:2] == (mark, address):
+                free = number
+                break
+        posix.pwrite(self._fd, _pack(mark, address, place), _HEADER + free * _SLOT)
+
+    def remove(self, who: Attachment, address: Address) -> None:
+        """Say no longer that `who` holds `address`."""
+        mark = checksum(who)
+        for number, slot in self._probe(mark) if self._open() else ():
+            if slot[4] in (IPV4, IPV6) and _unpack(slot)[:2] == (mark, address):
+                posix.pwrite(self._fd, bytes((_GONE,)), _HEADER + number * _SLOT + 4)
+
+    def entries(self, *, write: bool = True) -> Iterator[Entry]:
+        """Every (checksum, address, place), in no order."""
+        if not self._open(write=write):
+            return
+        data = posix.pread(self._fd, self._slots * _SLOT, _HEADER)
+        for start in range(0, len(data), _SLOT):
+            if data[start + 4] in (IPV4, IPV6):
+                yield _unpack(data[start : start + _SLOT])
+
+    def rewrite(self, entries: Iterable[Entry]) -> None:
+        """Put a new table, with these entries only, in place of the old one; it is as current as that was."""
+        entries = list(entries)
+        slots = _LEAST
+        while slots < 4 * len(entries):
+            slots *= 2
+        table = bytearray(slots * _SLOT)
+        for mark, address, place in entries:
+            at = mark % slots
+            while table[at * _SLOT + 4]:
+                at = (at + 1) % slots
+            table[at * _SLOT : (at + 1) * _SLOT] = _pack(mark, address, place)
+        self.close()
+        self._slots, self._used = slots, len(entries)
+        temporary = b"index.new"
+        flags = posix.O_RDWR | posix.O_CREAT | posix.O_TRUNC | SAFE
+        self._fd = posix.open(temporary, flags, 0o600, dir_fd=self._records)
+        self._write_header()
+        posix.lseek(self._fd, _HEADER, 0)
+        write_all(self._fd, bytes(table))
+        posix.rename(temporary, INDEX, src_dir_fd=self._records, dst_dir_fd=self._records)

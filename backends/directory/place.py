@@ -5,6 +5,7 @@ from __future__ import annotations
 import posix
 
 from backends.directory.files import name_bytes, open_directory
+from backends.directory.index import Index
 from backends.directory.journal import Journal
 
 RECORDS = b".ipam"
@@ -12,9 +13,9 @@ RECORDS = b".ipam"
 
 
 class Place:
-    """Descriptors of `<root>/<network>` and of `<root>/.ipam/<network>` with its parts.
+    """Descriptors of `<root>/<network>`, where Go's files are, and of `<root>/.ipam/<network>`, where ours are.
 
-    `leases` holds Go's files; `records` our own: `attachments` and `taken` (the index), `history`, `boot`.
+    Of ours there are `index`, the bitmaps in `taken`, `history`, and the link `boot`.
     """
 
     def __init__(self, root: str, network: str, *, create: bool) -> None:
@@ -26,12 +27,12 @@ class Place:
             self.leases = self._directory(name_bytes(network), base, create=create)
             records = self._directory(RECORDS, base, create=create)
             self.records = self._directory(name_bytes(network), records, create=create)
-            self.attachments = self._directory(b"attachments", self.records, create=create)
             self.taken = self._directory(b"taken", self.records, create=create)
         except BaseException:
             self.close()
             raise
         self.journal = Journal(self.records)
+        self.index = Index(self.records)
 
     def _directory(self, name: bytes, parent: int | None, *, create: bool, link: bool = False) -> int:
         fd = open_directory(name, parent, create=create, link=link)
@@ -40,7 +41,8 @@ class Place:
 
     def close(self) -> None:
         """Close them all."""
-        if hasattr(self, "journal"):
+        if hasattr(self, "index"):
             self.journal.close()
+            self.index.close()
         while self._open:
             posix.close(self._open.pop())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import posix
 from errno import ENXIO
 
-from backends.directory import index, journal, leasefile
+from backends.directory import journal, leasefile
 from backends.directory.files import MOST_BYTES, SAFE, name_bytes, open_regular
 from ipam.model import CLAIM, Address, Attachment, Event, Lease
 
@@ -13,7 +13,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from backends.directory.index import Places
     from backends.directory.place import Place
 
 _CHUNK = 1 << 20
@@ -53,30 +52,17 @@ class Scan:
             self.holders[address] = who
 
 
-def read_entries(place: Place) -> Iterator[tuple[Attachment, Places]]:
-    """Every entry of the index with its attachment."""
-    for name, places in index.all_entries(place.attachments).items():
-        container_id, _, ifname = name.decode("utf-8", "surrogateescape").rpartition(":")
-        if name.startswith(b"#") and places:
-            event = place.journal.event_at(next(iter(places.values())))
-            yield (event.lease.attachment if event else leasefile.UNREADABLE), places
-        else:
-            yield Attachment(container_id, ifname), places
-
-
 def snapshot(place: Place) -> list[Lease]:
     """What the lease files say, with what history knows of each, in address order. Call it under the lock."""
-    claims = {(address, who): where for who, places in read_entries(place) for address, where in places.items()}
-    if index.is_current(posix.fstat(place.leases), posix.fstat(place.attachments)):
-        holders = dict(claims.keys())
-    else:
-        holders = Scan(place.leases).holders
-    wanted = {where[0] for (address, who), where in claims.items() if holders.get(address) == who}
+    wanted = {where[0] for _, _, where in place.index.entries(write=False)}
     known = {}
     for (start, _end), line in read_lines(place.records):
         event = journal.decode(line) if start in wanted else None
         if event is not None and event.what == CLAIM:
             known[event.lease.address, event.lease.attachment] = event.lease
+    if place.index.is_current(posix.fstat(place.leases), write=False):
+        return [lease for _, lease in sorted(known.items())]
+    holders = Scan(place.leases).holders
     return [known.get((address, holders[address])) or Lease(address, holders[address], None)
             for address in sorted(holders)]  # fmt: skip
 

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import posix
 
-from backends.directory import index, journal
+from backends.directory import journal
 from backends.directory.files import readlink, remove, symlink, write_all
+from backends.directory.index import checksum
 from backends.directory.reading import read_lines
 from ipam.model import CLAIM, Address
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from backends.directory.index import Places
     from backends.directory.place import Place
 
 _FORGETTING = b"forgetting"
 """Stands in the records while history is being rewritten: until it is gone, the index's places are wrong."""
-
-Entries = dict[bytes, "Places"]
 
 
 def forget(place: Place, before: float, now: float) -> int:
@@ -26,8 +24,7 @@ def forget(place: Place, before: float, now: float) -> int:
     The file keeps its length (a hole takes the place of what is forgotten), so that the place of a claim
     that is not committed yet is still behind the end of the file.
     """
-    entries = index.all_entries(place.attachments)
-    held = {where[0] for places in entries.values() for where in places.values()}
+    held = {where[0] for _, _, where in place.index.entries()}
     kept, removed = [], 0
     for (start, _end), line in read_lines(place.records):
         event = journal.decode(line)
@@ -39,8 +36,8 @@ def forget(place: Place, before: float, now: float) -> int:
         symlink(b"-", _FORGETTING, place.records, place.records)
         _replace(place.records, b"".join(kept), place.journal.size())
         place.journal.close()
-        finish_forgetting(place, entries)
-        index.stamp(place.leases, place.attachments, now)
+        finish_forgetting(place)
+        place.index.stamp(place.leases, now)
     return removed
 
 
@@ -59,17 +56,15 @@ def _replace(records: int, data: bytes, size: int) -> None:
     posix.rename(temporary, journal.HISTORY, src_dir_fd=records, dst_dir_fd=records)
 
 
-def finish_forgetting(place: Place, entries: Entries) -> None:
-    """Where history is being rewritten: find the claims of the leases in `entries` again, and say where."""
+def finish_forgetting(place: Place) -> None:
+    """Where history is being rewritten: find the claims that the index knows of again, and say where they are."""
     if readlink(_FORGETTING, place.records) is None:
         return
-    claims: dict[tuple[bytes, Address], journal.Place] = {}
+    claims: dict[tuple[int, Address], journal.Place] = {}
     for where, line in read_lines(place.records):
         event = journal.decode(line)
         if event is not None and event.what == CLAIM:
-            claims[index.entry_name(event.lease.attachment), event.lease.address] = where
-    for name, places in entries.items():
-        for address, old in places.items():
-            places[address] = claims.get((name, address), old)
-        index.write_named(name, places, place.attachments, place.records)
+            claims[checksum(event.lease.attachment), event.lease.address] = where
+    entries = [(mark, address, claims.get((mark, address), old)) for mark, address, old in place.index.entries()]
+    place.index.rewrite(entries)
     remove(_FORGETTING, place.records)

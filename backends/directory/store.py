@@ -5,7 +5,6 @@ from __future__ import annotations
 import posix
 from stat import S_ISDIR
 
-from backends.directory import index
 from backends.directory.files import name_bytes, open_directory, storage_error, unavailable
 from backends.directory.lock import acquire
 from backends.directory.place import Place
@@ -59,7 +58,7 @@ class DirectoryStore(Store):
             raise storage_error(error, f"{self._root}/{network}") from None
 
     def _recover_if_stale(self, place: Place, network: str) -> None:
-        if not index.is_current(posix.fstat(place.leases), posix.fstat(place.attachments)):
+        if not place.index.is_current(posix.fstat(place.leases)):
             from backends.directory.recovery import recover
 
             recover(place, network, self._host)

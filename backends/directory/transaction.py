@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posix
 
-from backends.directory import index, journal, leasefile
+from backends.directory import journal, leasefile
 from backends.directory.files import readlink, remove, symlink
 from backends.directory.taken import Taken
 from ipam.address import format_address
@@ -16,7 +16,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from backends.directory.index import Places
     from backends.directory.place import Place
     from ipam.model import Host, Range
 
@@ -44,13 +43,11 @@ class DirectoryTransaction(Transaction):
 
     def leases(self) -> Iterator[Lease]:
         """See Transaction."""
-        from backends.directory.reading import read_entries
-
         found = dict(self._claimed)
-        for who, places in read_entries(self._place):
-            for address, where in places.items():
-                if address not in self._dropped and address not in found:
-                    found[address] = self._lease(address, who, where)
+        for _, address, where in self._place.index.entries():
+            who = None if address in self._dropped or address in found else self._holder(address)
+            if who is not None and who.container_id:
+                found[address] = self._lease(address, who, where)
         return iter([lease for _, lease in sorted(found.items())])
 
     def held_by(self, who: Attachment) -> list[Lease]:
@@ -59,8 +56,8 @@ class DirectoryTransaction(Transaction):
         found = [
             self._lease(address, name, where)
             for name in names
-            for address, where in index.read_entry(name, self._place.attachments).items()
-            if address not in self._dropped and leasefile.read(address, self._place.leases) == name
+            for address, where in self._place.index.find(name).items()
+            if address not in self._dropped and self._holder(address) == name
         ]
         found += [lease for lease in self._claimed.values() if lease.attachment in names]
         return sorted(found, key=lambda lease: lease.address)
@@ -69,11 +66,14 @@ class DirectoryTransaction(Transaction):
         """See Transaction."""
         if address in self._claimed:
             return self._claimed[address]
-        who = None if address in self._dropped else leasefile.read(address, self._place.leases)
+        who = None if address in self._dropped else self._holder(address)
         if who is None:
             return None
-        where = index.read_entry(who, self._place.attachments).get(address) if who.container_id else None
+        where = self._place.index.find(who).get(address) if who.container_id else None
         return Lease(address, who, None) if where is None else self._lease(address, who, where)
+
+    def _holder(self, address: Address) -> Attachment | None:
+        return leasefile.read(address, self._place.leases)
 
     def _lease(self, address: Address, who: Attachment, where: journal.Place) -> Lease:
         """The lease as history has it; a bare one where history was damaged."""
@@ -141,39 +141,31 @@ class DirectoryTransaction(Transaction):
             return
         lines = [journal.encode(event) for event in self._events]
         end = self._place.journal.size()
-        entries, before = self._entries_with_claims(lines, end), {}
+        before: list[tuple[Lease, journal.Place | None]] = []
         removed: list[Lease] = []
         created: list[Lease] = []
         try:
-            for who, places in entries.items():
-                before[who] = index.read_entry(who, self._place.attachments)
-                index.write_entry(who, places, self._place.attachments, self._place.records)
+            self._announce_claims(lines, end, before)
             self._move_lease_files(removed, created)
             self._write_history(lines, end)
         except BaseException:
             self._undo(removed, created, before)
             raise
         try:
-            self._write_index(set(entries))
-            index.stamp(self._place.leases, self._place.attachments, self._host.clock())
+            self._write_index()
+            self._place.index.stamp(self._place.leases, self._host.clock())
         except OSError:
             return
 
-    def _entries_with_claims(self, lines: list[bytes], end: int) -> dict[Attachment, Places]:
-        """The new entries of the attachments that get leases: what they keep, and the claims of this change."""
-        entries: dict[Attachment, Places] = {}
+    def _announce_claims(self, lines: list[bytes], end: int, before: list[tuple[Lease, journal.Place | None]]) -> None:
+        """Tell the index where in history the claims of this change are going to be."""
+        index = self._place.index
         for event, line in zip(self._events, lines, strict=True):
             lease = event.lease
             if event.what == CLAIM and self._claimed.get(lease.address) == lease:
-                if lease.attachment not in entries:
-                    entries[lease.attachment] = self._kept(lease.attachment)
-                entries[lease.attachment][lease.address] = (end, end + len(line))
+                before.append((lease, index.find(lease.attachment).get(lease.address)))
+                index.put(lease.attachment, lease.address, (end, end + len(line)))
             end += len(line)
-        return entries
-
-    def _kept(self, who: Attachment) -> Places:
-        places = index.read_entry(who, self._place.attachments)
-        return {address: where for address, where in places.items() if address not in self._dropped}
 
     def _move_lease_files(self, removed: list[Lease], created: list[Lease]) -> None:
         """Lists each lease before its file is touched: what failed half way must be undone as well."""
@@ -204,22 +196,25 @@ class DirectoryTransaction(Transaction):
             if self._claimed or self._durable:
                 raise
 
-    def _undo(self, removed: list[Lease], created: list[Lease], before: dict[Attachment, Places]) -> None:
+    def _undo(
+        self, removed: list[Lease], created: list[Lease], before: list[tuple[Lease, journal.Place | None]]
+    ) -> None:
         """Put everything back, as far as the file system lets us; recover() does the rest."""
         place = self._place
-        left = set()
-        for lease in created:
-            if not _done(remove, leasefile.file_name(lease.address), place.leases):
-                left.add(lease.attachment)
+        left = [lease for lease in created if not _done(remove, leasefile.file_name(lease.address), place.leases)]
         for lease in removed:
             _done(self._create, lease)
-        for who, places in before.items():
-            if who not in left:
-                _done(index.write_entry, who, places, place.attachments, place.records)
+        for lease, where in before:
+            if where is not None:
+                _done(place.index.put, lease.attachment, lease.address, where)
+            elif lease not in left:
+                _done(place.index.remove, lease.attachment, lease.address)
 
-    def _write_index(self, done: set[Attachment]) -> None:
-        for who in {lease.attachment for lease in self._dropped.values()} - done:
-            index.write_entry(who, self._kept(who), self._place.attachments, self._place.records)
+    def _write_index(self) -> None:
+        for address, lease in self._dropped.items():
+            claimed = self._claimed.get(address)
+            if claimed is None or claimed.attachment != lease.attachment:
+                self._place.index.remove(lease.attachment, address)
         self._taken.save()
         for range_set, address in self._cursors.items():
             _done(leasefile.write_cursor, range_set, address, self._place.leases)

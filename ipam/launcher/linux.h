@@ -1,4 +1,4 @@
-/* What the launcher needs of Linux: its entry point, and the few system calls it makes, for x86_64 and aarch64.
+/* What the launcher needs of Linux, on x86_64 and aarch64: its entry point, and the few system calls that it makes.
  *
  * A C library would spend more time on starting than the launcher spends on everything else, so there is none, and
  * no header of one: numbers and structures stand here. They are the kernel's ABI and never change. Each call returns
@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 enum { ENOENT = 2, EINTR = 4, ENOEXEC = 8, EAGAIN = 11, EACCES = 13, EPIPE = 32, ECONNRESET = 104, ECONNREFUSED = 111 };
-enum { O_RDWR = 2, AT_FDCWD = -100, F_GETFD = 1, PATH_MAX = 4096 };
+enum { O_RDWR = 2, AT_FDCWD = -100, F_GETFD = 1, PATH_MAX = 4096, PIPE_BUF = 4096 };
 enum { AF_UNIX = 1, SOCK_STREAM = 1, SOCK_CLOEXEC = 0x80000, SOL_SOCKET = 1, SO_SNDTIMEO = 21 };
 enum { MSG_DONTWAIT = 0x40, MSG_NOSIGNAL = 0x4000, POLLIN = 1, POLLOUT = 4 };
 enum { CLOCK_MONOTONIC = 1, MFD_CLOEXEC = 1, SIGPIPE = 13, SIG_IGN = 1 };
@@ -94,4 +94,39 @@ void *memset(void *to, int byte, size_t length)
         __asm__ volatile("" ::: "memory");
     }
     return to;
+}
+
+static long now(void) /* ms */
+{
+    struct timespec time;
+    call3(clock_gettime, CLOCK_MONOTONIC, &time, 0);
+    return time.seconds * 1000 + time.nanoseconds / 1000000;
+}
+
+/* Wait until `fd` is ready, or broken. Returns 0 when it is neither by the time `until`. */
+static int ready(int fd, short events, long until)
+{
+    for (;;) {
+        long left = until - now();
+        struct timespec span = {left > 0 ? left / 1000 : 0, left > 0 ? left % 1000 * 1000000 : 0};
+        struct pollfd one = {fd, events, 0};
+        long count = call5(ppoll, &one, 1, &span, 0, 0);
+        if (count != -EINTR)
+            return count > 0;
+    }
+}
+
+/* Returns 0 when `fd` did not take all of it. */
+static int write_all(int fd, const void *bytes, size_t length, long until)
+{
+    for (const char *next = bytes; length;) {
+        if (!ready(fd, POLLOUT, until))
+            return 0;
+        long count = call3(write, fd, next, length < PIPE_BUF ? length : PIPE_BUF);
+        if (count > 0)
+            next += count, length -= (size_t)count;
+        else if (count != -EINTR && count != -EAGAIN)
+            return 0;
+    }
+    return 1;
 }

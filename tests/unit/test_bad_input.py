@@ -235,9 +235,9 @@ WHERE = {
 CASES = JSON_TEXTS | WRONG_TYPES | NULLS | BAD_NAMES | VERSIONS | WHERE
 
 
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
-    return Site(tmp_path_factory.mktemp("input"))
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    return Site(tmp_path)
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
@@ -249,8 +249,7 @@ def test_a_bad_config_is_refused_and_changes_nothing(
 
 
 @pytest.mark.parametrize("key", ["runtimeConfig", "args", "prevResult", "routes", "resolvConf", "store", "durability"])
-def test_a_null_counts_as_absent(key: str, tmp_path: Path, call: Call) -> None:
-    site = Site(tmp_path)
+def test_a_null_counts_as_absent(key: str, site: Site, call: Call) -> None:
     config = conf(**{key: None}) if key in PARTS else conf(ipam=section(**{key: None}))
     answer = call(environment(), site.stdin(config))
     assert answer.code == 0, answer

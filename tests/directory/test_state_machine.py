@@ -1,0 +1,279 @@
+"""Any sequence of calls, guests, kills, reboots and restored backups: the store stays what a plain dict says."""
+
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from ipam.address import format_address
+from ipam.errors import CniError
+from ipam.model import IPV6, Address, Range
+from ipam.testing import small_range
+from tests.directory.guest import Guest
+from tests.directory.killing import run_and_die
+from tests.directory.node import Node, assert_sound
+
+_BASE6 = 0xFD00 << 112
+SMALL = small_range(7)
+SMALL6 = Range(IPV6, _BASE6, 124, _BASE6 + 1, _BASE6 + 6, Address(IPV6, _BASE6 + 1))
+NAMES = st.sampled_from(["c1", "c2", "c3", "c4"])
+DUAL = st.booleans()
+PLACES = st.sampled_from([f"10.0.0.{last}" for last in range(2, 8)] + [f"fd00::{last}" for last in range(2, 7)])
+REQUESTS = st.none() | st.sampled_from(["10.0.0.1", "10.0.0.3", "10.0.0.4"])
+
+Leases = dict[str, str]
+
+
+def ranges(dual: bool) -> list[Range]:
+    """The range sets of a call."""
+    return [SMALL, SMALL6] if dual else [SMALL]
+
+
+def every_address(rng: Range) -> set[str]:
+    """What may be handed out of a range."""
+    values = range(rng.start, rng.end + 1)
+    return {format_address(Address(rng.family, value)) for value in values} - {format_address(rng.gateway)}
+
+
+class Model:
+    """What should be: `files` by address, and what the last call knew of each: its container and its boot."""
+
+    def __init__(self) -> None:
+        self.files: Leases = {}
+        self.known: dict[str, tuple[str, str]] = {}
+        self.blocked: set[str] = set()
+        self.boot = "boot-1"
+        self.told_boot = ""
+
+    def settle(self) -> None:
+        """Any call under the lock: what is not known of a file is found now, in this boot."""
+        known = {}
+        for place, name in self.files.items():
+            holder, boot = self.known.get(place, ("", ""))
+            known[place] = (name, boot if holder == name else self.boot)
+        self.known = known
+
+    def stale(self) -> set[str]:
+        """What ADD, DEL or GC reclaims before it does anything else."""
+        if self.told_boot == self.boot:
+            return set()
+        return {place for place, (_, boot) in self.known.items() if boot != self.boot}
+
+    def room(self, name: str, dual: bool, requested: str | None) -> list[set[str]] | None:
+        """From what an ADD chooses in each range set; None where it must be refused."""
+        left = {place: holder for place, holder in self.files.items() if place not in self.stale()}
+        choices = []
+        for rng in ranges(dual):
+            places = every_address(rng)
+            choice = places - set(left) - self.blocked
+            if requested and rng is SMALL:
+                choice &= {requested}
+            if not choice or any(left.get(place) == name for place in places):
+                return None
+            choices.append(choice)
+        return choices
+
+    def drop(self, places: set[str]) -> None:
+        """A call dropped these."""
+        for place in places:
+            del self.files[place], self.known[place]
+
+    def claim(self, name: str, places: list[str]) -> None:
+        """A call claimed these."""
+        for place in places:
+            self.files[place] = name
+            self.known[place] = (name, self.boot)
+
+
+class StoreMachine(RuleBasedStateMachine):
+    @initialize()
+    def begin(self) -> None:
+        self.root = Path(tempfile.mkdtemp(prefix="ipam-machine-"))
+        self.node = Node(self.root / "networks", boot="boot-1")
+        self.guest = Guest(self.node.directory)
+        self.model = Model()
+        self.backup: Leases | None = None
+        self.count = 0
+
+    def teardown(self) -> None:
+        if hasattr(self, "root"):
+            try:
+                self.look()
+            finally:
+                shutil.rmtree(self.root)
+
+    @rule(name=NAMES, dual=DUAL, requested=REQUESTS)
+    def add(self, name: str, dual: bool, requested: str | None) -> None:
+        self.model.settle()
+        room = self.model.room(name, dual, requested)
+        try:
+            places = self._add(name, dual, requested)
+        except CniError:
+            assert room is None
+            return
+        assert room is not None
+        assert all(place in choice for place, choice in zip(places, room, strict=True))
+        self.model.drop(self.model.stale())
+        self.model.told_boot = self.model.boot
+        self.model.claim(name, places)
+
+    def _add(self, name: str, dual: bool, requested: str | None) -> list[str]:
+        return self.node.add(name, *ranges(dual), requested=[requested] if requested else [])
+
+    @rule(name=NAMES)
+    def delete(self, name: str) -> None:
+        self.model.settle()
+        self._reclaim()
+        own = {place for place, holder in self.model.files.items() if holder == name}
+        assert set(self.node.delete(name)) == own
+        self.model.drop(own)
+
+    @rule(valid=st.sets(NAMES))
+    def collect(self, valid: set[str]) -> None:
+        self.model.settle()
+        self._reclaim()
+        stale = {place for place, holder in self.model.files.items() if holder not in valid}
+        assert set(self.node.collect(*valid)) == stale
+        self.model.drop(stale)
+
+    def _reclaim(self) -> None:
+        self.model.drop(self.model.stale())
+        self.model.told_boot = self.model.boot
+
+    @rule(place=PLACES, name=NAMES)
+    def guest_adds(self, place: str, name: str) -> None:
+        if not (self.node.directory / place).exists():
+            self.guest.add(place, name, cursor=int(":" in place))
+            self.model.files[place] = name
+
+    @rule(name=NAMES)
+    def guest_deletes(self, name: str) -> None:
+        self.node.directory.mkdir(parents=True, exist_ok=True)
+        self.guest.delete(name)
+        self.model.files = {place: holder for place, holder in self.model.files.items() if holder != name}
+
+    @rule(place=PLACES)
+    def guest_crashes(self, place: str) -> None:
+        if not (self.node.directory / place).exists():
+            self.guest.crash(place)
+
+    @rule(place=PLACES)
+    def junk_comes(self, place: str) -> None:
+        if not (self.node.directory / place).exists():
+            self.guest.add(place, "\0junk")
+            self.model.blocked.add(place)
+
+    @precondition(lambda self: self.model.blocked)
+    @rule()
+    def junk_goes(self) -> None:
+        (self.node.directory / self.model.blocked.pop()).unlink()
+
+    @rule()
+    def reboot(self) -> None:
+        self.count += 1
+        self.node.boot = self.model.boot = f"boot-{self.count + 1}"
+
+    @rule()
+    def clock_jumps_back(self) -> None:
+        self.count += 1
+        self.node.clock.now -= 1000 + self.count / 1000  # type: ignore[attr-defined]
+
+    @rule()
+    def forget(self) -> None:
+        self.node.forget()
+        self.model.settle()
+
+    @rule()
+    def look(self) -> None:
+        assert_sound(self.node, SMALL, SMALL6, blocked=self.model.blocked)
+        self.model.settle()
+
+    @rule()
+    def records_are_wiped(self) -> None:
+        shutil.rmtree(self.node.root / ".ipam", ignore_errors=True)
+        self.model.known.clear()
+        self.model.told_boot = ""
+
+    @precondition(lambda self: self.node.directory.exists())
+    @rule()
+    def backup_is_made(self) -> None:
+        shutil.rmtree(self.root / "backup", ignore_errors=True)
+        shutil.copytree(self.node.directory, self.root / "backup")
+        self.backup, self.blocked = dict(self.model.files), set(self.model.blocked)
+
+    @precondition(lambda self: self.backup is not None)
+    @rule()
+    def backup_is_restored(self) -> None:
+        assert self.backup is not None
+        shutil.rmtree(self.node.directory, ignore_errors=True)
+        shutil.copytree(self.root / "backup", self.node.directory)
+        self.model.files, self.model.blocked = dict(self.backup), set(self.blocked)
+
+    @rule(name=NAMES, dual=DUAL, requested=REQUESTS, last=st.integers(1, 25), again=st.integers(0, 12))
+    def add_is_killed(self, name: str, dual: bool, requested: str | None, last: int, again: int) -> None:
+        self.model.settle()
+        room = self.model.room(name, dual, requested)
+        died = self._die(lambda: self._add(name, dual, requested), last, again)
+        after = self.node.leases()
+        claimed = [place for place, holder in after.items() if holder == name and place not in self.model.files]
+        kept = set(after) - set(claimed)
+        assert all(self.model.files.get(place) == after[place] for place in kept)
+        if room is None:
+            assert not claimed
+        elif claimed or not died:
+            assert len(claimed) == len(room), "half of an ADD was done"
+            assert all(any(place in choice for place in claimed) for choice in room)
+        self._dropped(set(self.model.files) - kept, self.model.stale(), after)
+
+    @rule(name=NAMES, last=st.integers(1, 15), again=st.integers(0, 12))
+    def delete_is_killed(self, name: str, last: int, again: int) -> None:
+        self.model.settle()
+        own = {place for place, holder in self.model.files.items() if holder == name}
+        died = self._die(lambda: self.node.delete(name), last, again)
+        after = self.node.leases()
+        assert all(self.model.files.get(place) == holder for place, holder in after.items())
+        assert died or not own & set(after)
+        self._dropped(set(self.model.files) - set(after), own | self.model.stale(), after)
+
+    @rule(last=st.integers(1, 15), again=st.integers(0, 12), forget=st.booleans())
+    def upkeep_is_killed(self, last: int, again: int, forget: bool) -> None:
+        self._die(self.node.forget if forget else self.node.settle, last, again)
+        self.model.settle()
+
+    def _die(self, action: Callable[[], object], last: int, again: int) -> bool:
+        died = run_and_die(action, last)
+        if again:
+            run_and_die(self.node.settle, again)
+        self.node.settle()
+        return died
+
+    def _dropped(self, dropped: set[str], allowed: set[str], after: Leases) -> None:
+        """After a kill: nothing went that was not about to go, and the store's word on boots is taken for right."""
+        assert dropped <= allowed
+        told = self.node.transact(lambda tx: tx.last_boot("node-a"))
+        assert told in (self.model.told_boot or None, self.model.boot)
+        self.model.told_boot, self.model.files = told or "", after
+        boots = {format_address(lease.address): lease.boot for lease in self.node.records_of_leases()}
+        for place, name in after.items():
+            holder, boot = self.model.known.get(place, ("", ""))
+            assert boots[place] == self.model.boot or (holder == name and boots[place] == boot)
+        self.model.known = {place: (name, boots[place]) for place, name in after.items()}
+
+    @invariant()
+    def leases_are_the_models(self) -> None:
+        if hasattr(self, "model"):
+            assert self.node.leases() == self.model.files
+
+
+StoreMachine.TestCase.settings = settings(
+    max_examples=1500,
+    stateful_step_count=25,
+    deadline=None,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+TestAnySequence = StoreMachine.TestCase
