@@ -5,7 +5,7 @@ from __future__ import annotations
 import posix
 
 from ipam import cni, handler
-from ipam.errors import TryAgain, Undecodable
+from ipam.errors import CniError, InputOutput, TryAgain, Undecodable
 from ipam.jsontext import LIMIT
 from ipam.model import Host
 from ipam.registry import Stores
@@ -20,7 +20,8 @@ STDIN_DEADLINE = 30.0
 VERSION_DEADLINE = 0.2
 """The same for VERSION, which answers without it."""
 
-_STDOUT, _STDERR = 1, 2
+_STDIN, _STDOUT, _STDERR = 0, 1, 2
+_TAKING = ("ADD",)
 _PIECE = 1 << 16
 
 
@@ -31,17 +32,23 @@ def main() -> None:
 
 def run() -> int:
     """The same, but return the exit status."""
-    _occupy_standard_descriptors()
     env = environment(posix.environ)
+    command = env.get("CNI_COMMAND", "")
+    if not _occupy_standard_descriptors() and command in _TAKING:
+        return 1  # nobody can be answered: take nothing
+    return _deliver(_answer(env, command))
+
+
+def _answer(env: dict[str, str], command: str) -> cni.Reply:
     try:
-        stdin = _read_stdin(env.get("CNI_COMMAND", ""))
-    except (OSError, TryAgain, Undecodable) as error:
-        message = error if isinstance(error, (TryAgain, Undecodable)) else Undecodable(f"cannot read stdin: {error}")
-        return _deliver(cni.Reply(1, cni.error_json(cni.NEWEST, message)))
-    host = this_host()
-    stores = Stores(host)
-    reply = handler.handle(cni.Request(env, stdin), host, stores)
-    return _deliver(reply)
+        request = cni.Request(env, _read_stdin(command))
+        host = this_host()
+    except OSError as error:
+        failed = InputOutput(f"cannot begin: {error.strerror} ({error.filename or 'stdin'})", "nothing was changed")
+        return cni.Reply(1, cni.error_json(cni.NEWEST, failed))
+    except CniError as error:
+        return cni.Reply(1, cni.error_json(cni.NEWEST, error))
+    return handler.handle(request, host, Stores(host))
 
 
 def environment(variables: Mapping[bytes, bytes]) -> dict[str, str]:
@@ -63,17 +70,16 @@ def this_host() -> Host:
     return Host(posix.uname().nodename, boot, lambda: round(time(), 6))
 
 
-def _occupy_standard_descriptors() -> None:
-    """Were one of 0, 1, 2 closed, the next file opened would take its number, and our answer go into it."""
-    try:
-        posix.fstat(_STDOUT)
-    except OSError:
-        posix._exit(1)
-    while True:
-        fd = posix.open("/dev/null", posix.O_RDWR | posix.O_CLOEXEC)
-        if fd > _STDERR:
-            posix.close(fd)
-            return
+def _occupy_standard_descriptors() -> bool:
+    """Whether stdout is open. Were one of 0, 1, 2 closed, the next file opened would take its number."""
+    closed = []
+    for fd in (_STDIN, _STDOUT, _STDERR):
+        try:
+            posix.fstat(fd)
+        except OSError:
+            closed.append(fd)
+            posix.open("/dev/null", posix.O_RDWR)  # takes the lowest free number: this one
+    return _STDOUT not in closed
 
 
 def _read_stdin(command: str) -> bytes:
@@ -93,7 +99,7 @@ def _read_stdin(command: str) -> bytes:
     _signal.setitimer(_signal.ITIMER_REAL, deadline)
     data = b""
     try:
-        while part := posix.read(0, _PIECE):
+        while part := posix.read(_STDIN, _PIECE):
             data += part
             if len(data) > LIMIT:
                 raise Undecodable("error unmarshall network config: input is longer than 1 MiB")

@@ -25,6 +25,14 @@ class NotRegular(OSError):
         super().__init__(EINVAL, "not a regular file", name)
 
 
+def close(fd: int) -> None:
+    """Close a descriptor. Whatever close(2) says, it is closed, and what was written has been written."""
+    try:
+        posix.close(fd)
+    except OSError:
+        return
+
+
 def name_bytes(text: str) -> bytes:
     """A name for the kernel, whatever the locale."""
     return text.encode("utf-8", "surrogateescape")
@@ -46,7 +54,7 @@ def open_directory(name: bytes, parent: int | None = None, *, create: bool = Fal
     try:
         _refuse_writable_by_others(fd, name)
     except BaseException:
-        posix.close(fd)
+        close(fd)
         raise
     return fd
 
@@ -86,7 +94,7 @@ def open_regular(name: bytes, parent: int, flags: int) -> int:
             raise NotRegular(name) from None
         raise
     if not S_ISREG(posix.fstat(fd).st_mode):
-        posix.close(fd)
+        close(fd)
         raise NotRegular(name)
     return fd
 
@@ -104,7 +112,7 @@ def read_small(name: bytes, parent: int) -> bytes | None:
     try:
         data = posix.read(fd, MOST_BYTES + 1)
     finally:
-        posix.close(fd)
+        close(fd)
     if len(data) > MOST_BYTES:
         raise NotRegular(name)
     return data
@@ -134,7 +142,7 @@ def create_whole(name: bytes, parent: int, data: bytes, scratch: int, *, durable
             posix.fsync(fd)
         posix.link(b"/proc/self/fd/%d" % fd, name, dst_dir_fd=parent, follow_symlinks=True)
     finally:
-        posix.close(fd)
+        close(fd)
 
 
 def _create_by_name(name: bytes, parent: int, data: bytes, scratch: int, *, durable: bool) -> None:
@@ -146,7 +154,7 @@ def _create_by_name(name: bytes, parent: int, data: bytes, scratch: int, *, dura
             posix.fsync(fd)
         posix.link(temporary, name, src_dir_fd=scratch, dst_dir_fd=parent, follow_symlinks=False)
     finally:
-        posix.close(fd)
+        close(fd)
         posix.unlink(temporary, dir_fd=scratch)
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 import posix
 from binascii import crc32
 
-from backends.directory.files import SAFE, NotRegular, name_bytes, open_regular, write_all
+from backends.directory.files import SAFE, NotRegular, close, name_bytes, open_regular, write_all
 from ipam.model import IPV4, IPV6, Address, Attachment
 
 TYPE_CHECKING = False
@@ -70,7 +70,7 @@ class Index:
     def close(self) -> None:
         """Let go of the file."""
         if self._fd >= 0:
-            posix.close(self._fd)
+            close(self._fd)
             self._fd = -1
 
     def _open(self, *, write: bool = True) -> bool:
@@ -84,7 +84,7 @@ class Index:
         header = posix.pread(fd, _HEADER, 0)
         slots = int.from_bytes(header[32:40], "big")
         if header[:32] != _MAGIC or posix.fstat(fd).st_size != _HEADER + slots * _SLOT or slots < _LEAST:
-            posix.close(fd)
+            close(fd)
             return False
         self._fd, self._slots = fd, slots
         self._used = int.from_bytes(header[40:48], "big")

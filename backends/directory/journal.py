@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import posix
 
-from backends.directory.files import open_regular, write_all
+from backends.directory.files import close, open_regular, write_all
 from ipam import jsontext
 from ipam.address import format_address, parse_address
 from ipam.errors import CniError
@@ -80,7 +80,7 @@ class Journal:
     def close(self) -> None:
         """Let go of the file."""
         if self._fd >= 0:
-            posix.close(self._fd)
+            close(self._fd)
             self._fd = -1
 
     def _open(self) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posix
 
-from backends.directory.files import NotRegular, create_whole, name_bytes, open_regular, read_small, write_all
+from backends.directory.files import NotRegular, close, create_whole, name_bytes, open_regular, read_small, write_all
 from ipam.address import format_address, parse_address
 from ipam.model import GO_SPACE, Address, Attachment, valid_name
 
@@ -78,7 +78,7 @@ def write_cursor(range_set: int, address: Address, directory: int) -> None:
         write_all(fd, data)  # O_TRUNC would cost ten times as much on ext4
         posix.ftruncate(fd, len(data))
     finally:
-        posix.close(fd)
+        close(fd)
 
 
 def _remove_anything(name: bytes, directory: int) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import posix
 from fcntl import LOCK_EX, LOCK_NB, LOCK_SH, flock
 
-from backends.directory.files import NotRegular, open_regular
+from backends.directory.files import NotRegular, close, open_regular
 from ipam.errors import InputOutput, TryAgain
 
 LOCK = b"lock"
@@ -30,9 +30,9 @@ def acquire(directory: int, place: str, timeout: float, *, shared: bool = False)
             if posix.fstat(fd).st_nlink:
                 return fd
         except BaseException:
-            posix.close(fd)
+            close(fd)
             raise
-        posix.close(fd)  # somebody removed the file while we waited: our lock is on nothing
+        close(fd)  # somebody removed the file while we waited: our lock is on nothing
     raise TryAgain(f"{place}/lock is removed again and again", "something deletes it while it is in use")
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import posix
-
-from backends.directory.files import name_bytes, open_directory
+from backends.directory.files import close, name_bytes, open_directory
 from backends.directory.index import Index
 from backends.directory.journal import Journal
 
@@ -45,4 +43,4 @@ class Place:
             self.journal.close()
             self.index.close()
         while self._open:
-            posix.close(self._open.pop())
+            close(self._open.pop())

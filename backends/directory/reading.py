@@ -6,7 +6,7 @@ import posix
 from errno import ENXIO
 
 from backends.directory import journal, leasefile
-from backends.directory.files import MOST_BYTES, SAFE, name_bytes, open_regular
+from backends.directory.files import MOST_BYTES, SAFE, close, name_bytes, open_regular
 from ipam.model import CLAIM, Address, Attachment, Event, Lease
 
 TYPE_CHECKING = False
@@ -42,7 +42,7 @@ class Scan:
         except FileNotFoundError:
             return
         data = posix.read(fd, MOST_BYTES + 1)
-        posix.close(fd)
+        close(fd)
         who = leasefile.parse(data) if len(data) <= MOST_BYTES else leasefile.UNREADABLE
         if not data:
             self.debris.append(address)
@@ -99,7 +99,7 @@ def read_lines(records: int) -> Iterator[tuple[journal.Place, bytes]]:
                 yield (end - 1 - len(stripped), end), stripped
                 start = end
     finally:
-        posix.close(fd)
+        close(fd)
 
 
 def _first_data(fd: int) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import posix
 
 from backends.directory import journal
-from backends.directory.files import readlink, remove, symlink, write_all
+from backends.directory.files import close, readlink, remove, symlink, write_all
 from backends.directory.index import checksum
 from backends.directory.reading import read_lines
 from ipam.model import CLAIM, Address
@@ -52,7 +52,7 @@ def _replace(records: int, data: bytes, size: int) -> None:
         posix.ftruncate(fd, size)
         posix.fsync(fd)
     finally:
-        posix.close(fd)
+        close(fd)
     posix.rename(temporary, journal.HISTORY, src_dir_fd=records, dst_dir_fd=records)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import posix
 from stat import S_ISDIR
 
-from backends.directory.files import name_bytes, open_directory, storage_error, unavailable
+from backends.directory.files import close, name_bytes, open_directory, storage_error, unavailable
 from backends.directory.lock import acquire
 from backends.directory.place import Place
 from backends.directory.transaction import DirectoryTransaction, Stale
@@ -51,7 +51,7 @@ class DirectoryStore(Store):
                     self._recover_if_stale(place, network)
                     return action(place)
                 finally:
-                    posix.close(lock)
+                    close(lock)
             finally:
                 place.close()
         except OSError as error:
@@ -88,7 +88,7 @@ class DirectoryStore(Store):
         try:
             names = [name for name in posix.listdir(base) if valid_name(name) and _is_directory(name, base)]
         finally:
-            posix.close(base)
+            close(base)
         return iter(sorted(names))
 
     def leases(self, network: str) -> Iterator[Lease]:
@@ -122,7 +122,7 @@ class DirectoryStore(Store):
         except OSError as error:
             raise storage_error(error, f"{self._root}/{network}") from None
         finally:
-            posix.close(events)
+            close(events)
 
     def _read(self, network: str, ours: Callable[[Place], T], foreign: Callable[[int], T]) -> T | None:
         """What `ours` finds under a shared lock, or `foreign` where only Go has been; None without a directory."""
@@ -136,7 +136,7 @@ class DirectoryStore(Store):
                 try:
                     return ours(place)
                 finally:
-                    posix.close(lock)
+                    close(lock)
             finally:
                 place.close()
         except OSError as error:
@@ -150,7 +150,7 @@ class DirectoryStore(Store):
         try:
             return foreign(fd)
         finally:
-            posix.close(fd)
+            close(fd)
 
     def forget(self, network: str, before: float) -> int:
         """See Store."""
@@ -173,7 +173,7 @@ class DirectoryStore(Store):
                 space = posix.fstatvfs(fd)
                 writable = posix.access(path, posix.W_OK | posix.X_OK)
             finally:
-                posix.close(fd)
+                close(fd)
         except OSError as error:
             raise unavailable(storage_error(error, path)) from None
         except InputOutput as error:

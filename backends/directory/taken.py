@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posix
 
-from backends.directory.files import open_regular, write_all
+from backends.directory.files import close, open_regular, write_all
 from ipam.model import Address
 
 TYPE_CHECKING = False
@@ -39,7 +39,7 @@ class Taken:
                 bits = 0
             else:
                 bits = int.from_bytes(posix.read(fd, _BYTES), "little")
-                posix.close(fd)
+                close(fd)
             self._blocks[key] = bits
         return bits
 
@@ -72,7 +72,7 @@ class Taken:
             try:
                 posix.pwrite(fd, bytes((byte,)), place >> 3)
             finally:
-                posix.close(fd)
+                close(fd)
         self._marked.clear()
 
 
@@ -89,4 +89,4 @@ def rewrite(directory: int, addresses: Iterable[Address]) -> None:
         try:
             write_all(fd, bytes(block))
         finally:
-            posix.close(fd)
+            close(fd)

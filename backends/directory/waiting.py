@@ -7,6 +7,7 @@ import posix
 from fcntl import LOCK_NB, flock
 from sys import modules
 
+from backends.directory.files import close
 from ipam.errors import TryAgain, quote
 
 
@@ -100,5 +101,5 @@ def _read(path: str) -> str:
                 break
             data += part
     finally:
-        posix.close(fd)
+        close(fd)
     return data.decode("utf-8", "replace")
