@@ -2,7 +2,8 @@
 
 A bundle is the marshalled code of every module that a request needs, in the order in which they must run.
 The script in the CNI bin directory loads it without the import system's searches: a third of the start-up
-time of a program this small. Modules that few requests need are left to ordinary imports.
+time of a program this small. Modules that few requests need are in it too, unread until somebody imports
+them: an upgrade of the package must not mix its modules with those of the installed plugin.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ ROOT = Path(__file__).parent.parent
 
 LONGEST_SHEBANG = 127
 _ENTRY_MODULES = ("ipam.plugin", "backends.directory")
+_DEFERRED = tuple(f"backends.directory.{name}" for name in ("recovery", "reading", "retention", "waiting"))
 
 _SCRIPT = """\
 #!{interpreter} -IS
@@ -26,7 +28,7 @@ _SCRIPT = """\
 import gc, marshal, posix, sys
 gc.disable()
 fd = posix.open({bundle!r}, posix.O_RDONLY | posix.O_CLOEXEC)
-loaded = marshal.loads(posix.read(fd, posix.fstat(fd).st_size))
+loaded, deferred = marshal.loads(posix.read(fd, posix.fstat(fd).st_size))
 posix.close(fd)
 sys.path.append({root!r})
 for name, path, code in loaded:
@@ -39,6 +41,16 @@ for name, path, code in loaded:
     parent, _, child = name.rpartition(".")
     if parent:
         setattr(sys.modules[parent], child, module)
+class Deferred:
+    def find_spec(name, path=None, target=None):
+        if name in deferred:
+            from _frozen_importlib import ModuleSpec
+            return ModuleSpec(name, Deferred)
+    def create_module(spec):
+        return None
+    def exec_module(module):
+        exec(marshal.loads(deferred[module.__name__]), module.__dict__)
+sys.meta_path.insert(0, Deferred)
 sys.modules["ipam.plugin"].main()
 """
 
@@ -49,14 +61,19 @@ def interpreter() -> str:
 
 
 def build() -> bytes:
-    """The bundle for this interpreter: [(module name, package directory or "", code)], marshalled."""
+    """The bundle for this interpreter, marshalled.
+
+    A pair: [(module name, package directory or "", code)] of what is run at once, and {module name: marshalled
+    code} of what is imported when it is needed.
+    """
     loaded = []
     for name in _modules():
         file = ROOT / name.replace(".", "/")
         directory = str(file) if file.is_dir() else ""
         source = file / "__init__.py" if directory else file.with_suffix(".py")
         loaded.append((name, directory, _compile(source)))
-    return marshal.dumps(loaded)
+    deferred = {name: marshal.dumps(_compile((ROOT / name.replace(".", "/")).with_suffix(".py"))) for name in _DEFERRED}
+    return marshal.dumps((loaded, deferred))
 
 
 def _compile(source: Path) -> CodeType:

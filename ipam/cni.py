@@ -9,8 +9,9 @@ from ipam.model import GO_SPACE, IPV4, Address, Lease, Pod, Value, valid_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
+    from ipam.handler import Work
     from ipam.model import Network
 
 VERSIONS = ("0.1.0", "0.2.0", "0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0")
@@ -42,14 +43,12 @@ class Request(Value):
 class Reply:
     """What to answer: exit status, the bytes for stdout, text for stderr.
 
-    `undo` gives back what the call took; a door calls it when it cannot deliver the answer.
+    `undo` is the work that gives back what the call took; a door performs it when it cannot deliver the answer.
     """
 
     __slots__ = ("exit_code", "stderr", "stdout", "undo")
 
-    def __init__(
-        self, exit_code: int, stdout: bytes = b"", stderr: str = "", undo: Callable[[], None] | None = None
-    ) -> None:
+    def __init__(self, exit_code: int, stdout: bytes = b"", stderr: str = "", undo: Work | None = None) -> None:
         self.exit_code = exit_code
         self.stdout = stdout
         self.stderr = stderr

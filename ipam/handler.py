@@ -9,17 +9,49 @@ from ipam.cni import Reply, Request
 from ipam.errors import BadEnvironment, CniError, NotReady, StoreUnavailable, TryAgain
 from ipam.model import Attachment, Cause
 from ipam.routes import read_dns
+from ipam.store import Busy
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
     from ipam.config import Object
     from ipam.model import Host, Lease
     from ipam.registry import Stores
-    from ipam.store import Transaction
+    from ipam.store import Store, Transaction
+
+
+class Work:
+    """A request that is understood: what to change on which network of which store, and how to answer then.
+
+    `finish` makes the Reply from what `change` returned.
+    """
+
+    __slots__ = ("change", "finish", "network", "store", "version")
+
+    def __init__(
+        self,
+        store: Store,
+        network: str,
+        change: Callable[[Transaction], Any],
+        finish: Callable[[Any], Reply] = lambda _: Reply(0),
+    ) -> None:
+        self.store = store
+        self.network = network
+        self.change = change
+        self.finish = finish
+        self.version = cni.NEWEST
 
 
 def handle(request: Request, host: Host, stores: Stores) -> Reply:
     """Answer one request. Never raises: what goes wrong is the Reply's error object."""
+    work = prepare(request, host, stores)
+    return work if isinstance(work, Reply) else perform(work)
+
+
+def prepare(request: Request, host: Host, stores: Stores) -> Work | Reply:
+    """Understand a request: the work that it means, or the answer where no lease is looked at."""
     command = request.env.get("CNI_COMMAND", "")
     version = ""
     try:
@@ -34,11 +66,71 @@ def handle(request: Request, host: Host, stores: Stores) -> Reply:
         if command in ("ADD", "CHECK", "DEL"):
             cni.check_attachment(request.env["CNI_CONTAINERID"], request.env["CNI_IFNAME"])
         cni.check_version(command, version)
-        return _COMMANDS[command](request, conf, version, host, stores)
+        work = _COMMANDS[command](request, conf, version, host, stores)
     except CniError as error:
         return Reply(1, cni.error_json(version or _version_asked(request.stdin), error))
-    except Exception as error:
-        return Reply(1, cni.error_json(version or cni.NEWEST, _bug(error)), stderr=_traceback(error))
+    except Exception as error:  # the caller must get an error object whatever happens
+        return _bug(version or cni.NEWEST, error)
+    if isinstance(work, Work):
+        work.version = version
+    return work
+
+
+def perform(work: Work) -> Reply:
+    """Do the work, and answer."""
+    return _answer(work, lambda: work.store.transact(work.network, work.change))
+
+
+def perform_together(works: list[Work], *, now: bool = False) -> list[Reply]:
+    """Do several works on one network of one store in one commit, in their order, and answer them all.
+
+    Each is answered as if it had been alone: a change that refuses has changed nothing (see Transaction), and
+    where the commit itself fails, each is tried by itself. With `now`, raises Busy rather than wait.
+    """
+    store, network = works[0].store, works[0].network
+    transact = store.transact_now if now else store.transact
+
+    def change(tx: Transaction) -> list[Callable[[], Any]]:
+        return [_attempt(tx, work.change) for work in works]
+
+    def alone(work: Work) -> Callable[[], Any]:
+        return lambda: transact(network, work.change)
+
+    if len(works) == 1:
+        return [_answer(works[0], alone(works[0]))]
+    try:
+        outcomes = transact(network, change)
+    except (TryAgain, StoreUnavailable) as error:  # whoever asked again would wait as long again
+        return [Reply(1, cni.error_json(work.version, error)) for work in works]
+    except Busy:
+        raise
+    except Exception:  # nothing was changed; each finds out by itself what is wrong
+        outcomes = [alone(work) for work in works]
+    return [_answer(work, outcome) for work, outcome in zip(works, outcomes, strict=True)]
+
+
+def _attempt(tx: Transaction, change: Callable[[Transaction], Any]) -> Callable[[], Any]:
+    try:
+        result = change(tx)
+    except CniError as error:
+        refusal = error
+
+        def refuse() -> Any:
+            raise refusal
+
+        return refuse
+    return lambda: result
+
+
+def _answer(work: Work, outcome: Callable[[], Any]) -> Reply:
+    try:
+        return work.finish(outcome())
+    except CniError as error:
+        return Reply(1, cni.error_json(work.version, error))
+    except Busy:
+        raise
+    except Exception as error:  # the caller must get an error object whatever happens
+        return _bug(work.version, error)
 
 
 def about() -> str:
@@ -58,7 +150,7 @@ def _version_asked(stdin: bytes) -> str:
         return cni.NEWEST
 
 
-def _add(request: Request, conf: Object, version: str, host: Host, stores: Stores) -> Reply:
+def _add(request: Request, conf: Object, version: str, host: Host, stores: Stores) -> Work:
     who = _attachment(request)
     args_ip, pod = cni.parse_args(request.env.get("CNI_ARGS", ""))
     _refuse_own_netns(request)
@@ -71,15 +163,17 @@ def _add(request: Request, conf: Object, version: str, host: Host, stores: Store
         allocator.reclaim_after_reboot(tx, host)
         return allocator.allocate(tx, network, who, pod, host)
 
-    leases = store.transact(network.name, change)
+    def finish(leases: list[Lease]) -> Reply:
+        def take_back(tx: Transaction) -> None:
+            allocator.take_back(tx, leases, Cause.UNDELIVERED)
 
-    def undo() -> None:
-        store.transact(network.name, lambda tx: allocator.take_back(tx, leases, Cause.UNDELIVERED))
+        undo = Work(store, network.name, take_back)
+        return Reply(0, cni.result_json(version, leases, network, dns), undo=undo)
 
-    return Reply(0, cni.result_json(version, leases, network, dns), undo=undo)
+    return Work(store, network.name, change, finish)
 
 
-def _delete(request: Request, conf: Object, _version: str, host: Host, stores: Stores) -> Reply:
+def _delete(request: Request, conf: Object, _version: str, host: Host, stores: Stores) -> Work:
     who = _attachment(request)
     cni.parse_args(request.env.get("CNI_ARGS", ""))
     store = stores.get(config.store_config(conf, strict=False))
@@ -88,21 +182,19 @@ def _delete(request: Request, conf: Object, _version: str, host: Host, stores: S
         allocator.reclaim_after_reboot(tx, host)
         allocator.release(tx, who, Cause.DEL)
 
-    store.transact(config.name_of(conf), change)
-    return Reply(0)
+    return Work(store, config.name_of(conf), change)
 
 
-def _check(request: Request, conf: Object, version: str, _host: Host, stores: Stores) -> Reply:
+def _check(request: Request, conf: Object, version: str, _host: Host, stores: Stores) -> Work:
     who = _attachment(request)
     args_ip, _pod = cni.parse_args(request.env.get("CNI_ARGS", ""))
     network = config.network(conf, version, args_ip)
     previous = config.previous_addresses(conf)
     store = stores.get(config.store_config(conf))
-    store.transact(network.name, lambda tx: allocator.check(tx, network, who, previous))
-    return Reply(0)
+    return Work(store, network.name, lambda tx: allocator.check(tx, network, who, previous))
 
 
-def _collect(_request: Request, conf: Object, _version: str, host: Host, stores: Stores) -> Reply:
+def _collect(_request: Request, conf: Object, _version: str, host: Host, stores: Stores) -> Work | Reply:
     valid = config.valid_attachments(conf)
     store = stores.get(config.store_config(conf, strict=False))
     if valid is None:
@@ -112,8 +204,7 @@ def _collect(_request: Request, conf: Object, _version: str, host: Host, stores:
         allocator.reclaim_after_reboot(tx, host)
         allocator.reclaim(tx, valid, host.node)
 
-    store.transact(config.name_of(conf), change)
-    return Reply(0)
+    return Work(store, config.name_of(conf), change)
 
 
 def _status(_request: Request, conf: Object, version: str, _host: Host, stores: Stores) -> Reply:
@@ -149,11 +240,10 @@ def _refuse_own_netns(request: Request) -> None:
         )
 
 
-def _bug(error: Exception) -> CniError:
-    return CniError(
-        f"internal error: {type(error).__name__}: {error}".replace("\n", " "),
-        "please report it with what the plugin wrote to stderr; nothing was changed",
-    )
+def _bug(version: str, error: Exception) -> Reply:
+    text = f"internal error: {type(error).__name__}: {error}".replace("\n", " ")
+    advice = "please report it with what the plugin wrote to stderr"
+    return Reply(1, cni.error_json(version, CniError(text, advice)), stderr=_traceback(error))
 
 
 def _traceback(error: Exception) -> str:

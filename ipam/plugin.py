@@ -127,7 +127,7 @@ def _deliver(reply: cni.Reply) -> int:
 def _give_back(reply: cni.Reply, error: OSError) -> None:
     message = f"the answer could not be delivered: {error}"
     if reply.undo is not None:
-        reply.undo()
+        handler.perform(reply.undo)
         message += "; what was leased has been given back"
     try:
         _write(_STDERR, f"{message}\n".encode())

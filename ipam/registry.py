@@ -55,6 +55,10 @@ class Stores:
             store = self._open[config] = open_store(config, self._host)
         return store
 
+    def opened(self) -> list[tuple[str, Store]]:
+        """(URL, store) of those in use."""
+        return [(config.url, store) for config, store in self._open.items()]
+
     def close(self) -> None:
         """Close every store."""
         while self._open:

@@ -29,8 +29,8 @@ class Trait:
 class Transaction(ABC):
     """One atomic change of one network's leases. It sees its own claims and drops at once.
 
-    A change MUST decide before it claims: when it raises, it has claimed and dropped nothing. So a store
-    MAY run several changes in one commit.
+    A change MUST decide before it claims: what it has done when it raises must be right by itself. So several
+    changes can be run in one commit.
     """
 
     @abstractmethod
@@ -83,6 +83,10 @@ class Transaction(ABC):
         """Remember `boot` as the boot in which `node` is."""
 
 
+class Busy(Exception):
+    """Of Store.transact_now(): it would have to wait."""
+
+
 class Store(ABC):
     """Leases, cursors and history of any number of networks. Only errors of `ipam.errors` come out."""
 
@@ -97,6 +101,13 @@ class Store(ABC):
         see the change. Raises TryAgain when the network stays locked, StoreUnavailable when the store is
         away, InputOutput when it cannot be written.
         """
+
+    def transact_now(self, network: str, change: Callable[[Transaction], T]) -> T:
+        """The same without waiting for anybody, or Busy. For a daemon that has others to serve meanwhile.
+
+        A store that cannot tell beforehand whether it would wait leaves this as it is: always Busy.
+        """
+        raise Busy
 
     @abstractmethod
     def networks(self) -> Iterator[str]:

@@ -72,14 +72,19 @@ def _make_directory(name: bytes, parent: int | None) -> None:
 
 def _refuse_writable_by_others(fd: int, name: bytes) -> None:
     status = posix.fstat(fd)
-    shown = quote(name.decode("utf-8", "backslashreplace"))[1:-1]
     if status.st_mode & S_IWOTH:
+        shown = _shown(name)
         raise InputOutput(f"{shown} is writable by everybody, so its leases cannot be trusted", f"chmod o-w {shown}")
     if status.st_uid not in (0, posix.geteuid()):
+        shown = _shown(name)
         raise InputOutput(
             f"{shown} belongs to user {status.st_uid}, so its leases cannot be trusted",
             f"chown {posix.geteuid()} {shown}",
         )
+
+
+def _shown(name: bytes) -> str:
+    return quote(name.decode("utf-8", "backslashreplace"))[1:-1]
 
 
 def open_regular(name: bytes, parent: int, flags: int) -> int:

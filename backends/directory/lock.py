@@ -7,6 +7,7 @@ from fcntl import LOCK_EX, LOCK_NB, LOCK_SH, flock
 
 from backends.directory.files import NotRegular, close, open_regular
 from ipam.errors import InputOutput, TryAgain
+from ipam.store import Busy
 
 LOCK = b"lock"
 _TRIES = 100
@@ -15,7 +16,7 @@ _TRIES = 100
 def acquire(directory: int, place: str, timeout: float, *, shared: bool = False) -> int:
     """A descriptor that holds the lock of the network whose directory is given; closing it lets go.
 
-    Raises TryAgain after `timeout` seconds, naming who holds the lock where that can be read;
+    Raises TryAgain after `timeout` seconds (Busy at once where that is 0), naming who holds the lock where that can be read;
     InputOutput where something else stands in the lock's place.
     """
     for _ in range(_TRIES):
@@ -46,6 +47,8 @@ def _wait(fd: int, place: str, timeout: float, how: int) -> None:
     try:
         flock(fd, how | LOCK_NB)
     except BlockingIOError:
+        if not timeout:
+            raise Busy from None
         from backends.directory.waiting import wait_in_queue
 
         wait_in_queue(fd, place, timeout, how)

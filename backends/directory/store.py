@@ -41,12 +41,19 @@ class DirectoryStore(Store):
         """See Store."""
         return self._locked(network, lambda place: self._run(place, network, change))
 
-    def _locked(self, network: str, action: Callable[[Place], T]) -> T:
-        """The result of `action` on the network's directories, made where they are missing, under its lock."""
+    def transact_now(self, network: str, change: Callable[[Transaction], T]) -> T:
+        """See Store."""
+        return self._locked(network, lambda place: self._run(place, network, change), timeout=0)
+
+    def _locked(self, network: str, action: Callable[[Place], T], *, timeout: float | None = None) -> T:
+        """The result of `action` on the network's directories, made where they are missing, under its lock.
+
+        `timeout` is in seconds, the store's own where None; with 0, Busy rather than wait.
+        """
         try:
             place = Place(self._root, network, create=True)
             try:
-                lock = acquire(place.leases, place.name, self._timeout)
+                lock = acquire(place.leases, place.name, self._timeout if timeout is None else timeout)
                 try:
                     self._recover_if_stale(place, network)
                     return action(place)

@@ -39,6 +39,7 @@ class DirectoryTransaction(Transaction):
         self._claimed: dict[Address, Lease] = {}
         self._dropped: dict[Address, Lease] = {}
         self._cursors: dict[int, Address] = {}
+        self._holders: dict[Address, Attachment | None] = {}
         self._boot: tuple[str, str] | None = None
 
     def leases(self) -> Iterator[Lease]:
@@ -73,7 +74,10 @@ class DirectoryTransaction(Transaction):
         return Lease(address, who, None) if where is None else self._lease(address, who, where)
 
     def _holder(self, address: Address) -> Attachment | None:
-        return leasefile.read(address, self._place.leases)
+        """Whose lease file it is; read once, since nobody changes it while we have the lock."""
+        if address not in self._holders:
+            self._holders[address] = leasefile.read(address, self._place.leases)
+        return self._holders[address]
 
     def _lease(self, address: Address, who: Attachment, where: journal.Place) -> Lease:
         """The lease as history has it; a bare one where history was damaged."""

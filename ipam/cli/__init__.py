@@ -12,6 +12,7 @@ from ipam.errors import CniError
 COMMANDS = {
     "install": "put the plugin into a CNI bin directory",
     "uninstall": "take it out again, and put back what it replaced",
+    "serve": "run the daemon behind the launcher",
 }
 
 

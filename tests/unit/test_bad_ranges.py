@@ -272,3 +272,13 @@ def test_gc_with_unreadable_attachments_releases_nothing(site: Site, call: Call)
         config = conf(**{"cni.dev/valid-attachments": listed})
         check_error(call(environment(CNI_COMMAND="GC"), site.stdin(config)), 7, "cni.dev/valid-attachments")
     assert snapshot(site.root) == before
+
+
+@pytest.mark.parametrize("key", ["cni.dev/valid-attachments", "cni.dev/attachments"])
+@pytest.mark.parametrize(("listed", "kept"), [(..., True), ([], False), (None, False)])
+def test_gc_releases_all_for_an_empty_list_or_null_and_nothing_without_one(
+    key: str, listed: object, kept: bool, site: Site, call: Call
+) -> None:
+    for config in (conf(**{key: listed}), conf(ipam=section(ranges=...), **{key: listed})):
+        assert call(environment(CNI_COMMAND="GC"), site.stdin(config)) == (0, b"", b"")
+        assert (site.data_dir / "net" / HELD).exists() is kept

@@ -1,0 +1,53 @@
+"""`ipam serve`: the daemon, on a socket of its own or on the one that systemd hands over."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+
+from ipam.daemon import systemd
+from ipam.daemon.server import Server
+from ipam.plugin import this_host
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace
+
+DEFAULT_SOCKET = "/run/ipam/ipam.sock"
+_BACKLOG = 4096
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """The options of `ipam serve`."""
+    parser.add_argument(
+        "--socket", type=Path, default=Path(DEFAULT_SOCKET), metavar="PATH", help=f"default: {DEFAULT_SOCKET}"
+    )
+
+
+def run(options: Namespace) -> None:
+    """Serve until SIGTERM."""
+    os.umask(0o077)
+    given = systemd.listener()
+    if given is not None:
+        Server(given, this_host(), os.geteuid()).run()
+        return
+    from filelock import FileLock, Timeout
+
+    path = options.socket
+    path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
+    lock = FileLock(path.with_name(path.name + ".lock"), timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise ValueError(f"another daemon serves {path}; see `ipam status`") from None
+    path.unlink(missing_ok=True)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
+        listener.bind(str(path))
+        path.chmod(0o600)
+        listener.listen(_BACKLOG)
+        try:
+            Server(listener, this_host(), os.geteuid()).run()
+        finally:
+            path.unlink(missing_ok=True)
+            lock.release()

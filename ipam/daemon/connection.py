@@ -1,0 +1,101 @@
+"""One launcher's connection: its request comes in, its answer goes out, and what became of the answer."""
+
+from __future__ import annotations
+
+import socket
+from time import monotonic
+
+from ipam import frame
+from ipam.cni import Reply, Request
+
+READ_DEADLINE = 5.0
+"""Seconds for a whole request to come in."""
+
+LINGER_DEADLINE = 30.0
+"""Seconds for a launcher to take its answer and close."""
+
+_PIECE = 1 << 16
+
+
+class Gone(Exception):
+    """The launcher is not there any more, or said nothing sensible: nothing can be answered."""
+
+
+class Connection:
+    """`deadline` (monotonic seconds) moves with the state: reading, then waiting for us (none), then leaving.
+
+    `watched` are the epoll events that it is registered for.
+    """
+
+    __slots__ = ("_in", "_out", "answered", "deadline", "peer", "reply", "socket", "started", "watched")
+
+    def __init__(self, sock: socket.socket, peer: int) -> None:
+        self.socket = sock
+        self.peer = peer
+        self.started = monotonic()
+        self.deadline: float | None = self.started + READ_DEADLINE
+        self.reply: Reply | None = None
+        self.answered = False
+        self.watched = 0
+        self._in = bytearray()
+        self._out = b""
+
+    def read_request(self) -> tuple[int, Request] | None:
+        """(protocol, request) once all of it is here, None before. Raises Gone, FrameError."""
+        while True:
+            try:
+                data = self.socket.recv(_PIECE)
+            except BlockingIOError:
+                return None
+            except OSError as error:
+                raise Gone from error
+            if not data:
+                raise Gone
+            self._in += data
+            if len(self._in) < frame.PREFIX:
+                continue
+            length = frame.payload_length(bytes(self._in[: frame.PREFIX]), frame.REQUEST_LIMIT)
+            if len(self._in) >= frame.PREFIX + length:
+                payload = bytes(self._in[frame.PREFIX : frame.PREFIX + length])
+                protocol, env, stdin = frame.decode_request(payload)
+                self.deadline = None
+                return protocol, Request(env, stdin, f"/proc/{self.peer}/ns/net")
+
+    def has_left(self) -> bool:
+        """Whether the launcher closed its end, or said that nobody waits, before it was answered."""
+        try:
+            return self.socket.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) in (b"", frame.UNDELIVERED)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
+
+    def answer(self, reply: Reply, protocol: int = frame.PROTOCOL) -> None:
+        """Have the answer sent: by send()."""
+        self.reply = reply
+        self._out = frame.encode_reply(reply.exit_code, reply.stdout, reply.stderr.encode(), protocol)
+        self.deadline = monotonic() + LINGER_DEADLINE
+
+    def send(self) -> bool:
+        """Send what can be sent now; whether something is left. Raises Gone."""
+        try:
+            while self._out:
+                self._out = self._out[self.socket.send(self._out) :]
+        except BlockingIOError:
+            return True
+        except OSError as error:
+            raise Gone from error
+        self.answered = True
+        return False
+
+    def leaves(self) -> bool:
+        """Whether the launcher took its answer and closed; False while it has not. Raises Gone: undelivered."""
+        try:
+            data = self.socket.recv(_PIECE)
+        except BlockingIOError:
+            return False
+        except OSError as error:
+            raise Gone from error
+        if data.startswith(frame.UNDELIVERED) or (not data and not self.answered):
+            raise Gone
+        return not data

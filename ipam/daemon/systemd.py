@@ -1,0 +1,37 @@
+"""What systemd expects of a service: sockets handed over, readiness and a watchdog told. See sd_listen_fds(3)."""
+
+from __future__ import annotations
+
+import os
+import socket
+
+_FIRST_FD = 3
+
+
+def listener() -> socket.socket | None:
+    """The socket that systemd opened for us (LISTEN_FDS), None where it did not."""
+    if os.environ.get("LISTEN_PID") != str(os.getpid()) or os.environ.get("LISTEN_FDS", "0") == "0":
+        return None
+    os.set_inheritable(_FIRST_FD, False)  # noqa: FBT003 - takes no keyword
+    return socket.socket(fileno=_FIRST_FD)
+
+
+def notify(state: str) -> None:
+    """Tell systemd (NOTIFY_SOCKET); does nothing where nobody listens."""
+    address = os.environ.get("NOTIFY_SOCKET", "")
+    if not address:
+        return
+    if address.startswith("@"):
+        address = "\0" + address[1:]
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sock:
+        try:
+            sock.sendto(state.encode(), address)
+        except OSError:
+            return  # a manager that cannot be told must not end the service
+
+
+def watchdog_seconds() -> float:
+    """How often systemd wants to hear of us at the least (WATCHDOG_USEC); 0 where it does not."""
+    if os.environ.get("WATCHDOG_PID", str(os.getpid())) != str(os.getpid()):
+        return 0.0
+    return int(os.environ.get("WATCHDOG_USEC", "0")) / 1e6

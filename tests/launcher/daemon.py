@@ -1,0 +1,99 @@
+"""A daemon that does what a test tells it: a unix socket, one thread, one function for each connection."""
+
+import socket
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+
+from ipam import frame
+
+PATIENCE = 60.0
+"""Seconds after which a test is stuck."""
+
+
+class Caller:
+    """One connection, seen from the daemon."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        connection.settimeout(PATIENCE)
+        self.connection = connection
+
+    def payload(self) -> bytes:
+        """The request's payload; empty where the launcher closed without one."""
+        prefix = self._exactly(frame.PREFIX)
+        return self._exactly(frame.payload_length(prefix, frame.REQUEST_LIMIT)) if prefix else b""
+
+    def request(self) -> tuple[int, dict[str, str], bytes]:
+        """The protocol, the variables and stdin."""
+        return frame.decode_request(self.payload())
+
+    def send(self, data: bytes) -> None:
+        self.connection.sendall(data)
+
+    def rest(self) -> bytes:
+        """What the launcher sent after its request, until it closed."""
+        data = b""
+        while part := self.connection.recv(1 << 16):
+            data += part
+        return data
+
+    def _exactly(self, length: int) -> bytes:
+        data = b""
+        while len(data) < length and (part := self.connection.recv(length - len(data))):
+            data += part
+        return data
+
+
+class Daemon:
+    """Listens within `with`; `behave` is called for each connection, which is closed when it returns.
+
+    What `behave` returns is kept in `seen`; what it raises is raised at the end of the `with`.
+    """
+
+    def __init__(self, path: Path, behave: Callable[[Caller], object], *, backlog: int = 64) -> None:
+        self.seen: list[object] = []
+        self._behave = behave
+        self._failure: BaseException | None = None
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._socket.bind(str(path))
+        self._socket.listen(backlog)
+        self._path = path
+        self._thread = threading.Thread(target=self._serve)
+        self._stopping = False
+
+    def __enter__(self) -> "Daemon":
+        self._thread.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        self._stopping = True
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as last:
+            last.connect(str(self._path))
+        self._thread.join(PATIENCE)
+        self._socket.close()
+        self._path.unlink()
+        if self._failure is not None and error is None:
+            raise self._failure
+
+    def _serve(self) -> None:
+        while True:
+            connection, _ = self._socket.accept()
+            with connection:
+                if self._stopping:
+                    return
+                try:
+                    self.seen.append(self._behave(Caller(connection)))
+                except Exception as error:
+                    self._failure = error
+
+
+def answering(reply: bytes) -> Callable[[Caller], object]:
+    """A daemon's behaviour: read the request, send `reply`; what it saw is the request and what came after it."""
+
+    def behave(caller: Caller) -> tuple[tuple[int, dict[str, str], bytes], bytes]:
+        request = caller.request()
+        caller.send(reply)
+        return request, caller.rest()
+
+    return behave
