@@ -114,7 +114,8 @@ def release(tx: Transaction, who: Attachment, why: str) -> list[Lease]:
 def take_back(tx: Transaction, leases: Iterable[Lease], why: str) -> None:
     """Drop just these leases, as far as they are still the same ones: nothing that was claimed later."""
     for lease in leases:
-        if tx.holder(lease.address) == lease:
+        holder = tx.holder(lease.address)
+        if holder is not None and holder.attachment == lease.attachment and holder.since == lease.since:
             tx.drop(lease, why)
 
 

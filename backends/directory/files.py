@@ -146,6 +146,8 @@ def create_whole(name: bytes, parent: int, data: bytes, scratch: int, *, durable
         if durable:
             posix.fsync(fd)
         posix.link(b"/proc/self/fd/%d" % fd, name, dst_dir_fd=parent, follow_symlinks=True)
+    except FileNotFoundError:  # no /proc here
+        _create_by_name(name, parent, data, scratch, durable=durable)
     finally:
         close(fd)
 

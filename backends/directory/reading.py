@@ -7,6 +7,7 @@ from errno import ENXIO
 
 from backends.directory import journal, leasefile
 from backends.directory.files import MOST_BYTES, SAFE, close, name_bytes, open_regular
+from backends.directory.index import checksum
 from ipam.model import CLAIM, Address, Attachment, Event, Lease
 
 TYPE_CHECKING = False
@@ -54,12 +55,15 @@ class Scan:
 
 def snapshot(place: Place) -> list[Lease]:
     """What the lease files say, with what history knows of each, in address order. Call it under the lock."""
-    wanted = {where[0] for _, _, where in place.index.entries(write=False)}
+    # A change that was killed may have left an entry whose place in history another line has by now.
+    wanted = {where[0]: (mark, address) for mark, address, where in place.index.entries(write=False)}
     known = {}
     for (start, _end), line in read_lines(place.records):
         event = journal.decode(line) if start in wanted else None
         if event is not None and event.what == CLAIM:
-            known[event.lease.address, event.lease.attachment] = event.lease
+            lease = event.lease
+            if wanted[start] == (checksum(lease.attachment), lease.address):
+                known[lease.address, lease.attachment] = lease
     if place.index.is_current(posix.fstat(place.leases), write=False):
         return [lease for _, lease in sorted(known.items())]
     holders = Scan(place.leases).holders

@@ -6,6 +6,7 @@ import posix
 
 from backends.directory import journal, leasefile
 from backends.directory.files import readlink, remove, symlink
+from backends.directory.index import checksum
 from backends.directory.taken import Taken
 from ipam.address import format_address
 from ipam.errors import AddressInUse
@@ -45,9 +46,9 @@ class DirectoryTransaction(Transaction):
     def leases(self) -> Iterator[Lease]:
         """See Transaction."""
         found = dict(self._claimed)
-        for _, address, where in self._place.index.entries():
+        for mark, address, where in self._place.index.entries():
             who = None if address in self._dropped or address in found else self._holder(address)
-            if who is not None and who.container_id:
+            if who is not None and checksum(who) == mark:
                 found[address] = self._lease(address, who, where)
         return iter([lease for _, lease in sorted(found.items())])
 

@@ -30,7 +30,6 @@ FLAGS = (
     "-fno-stack-protector",  # it needs a C library; no buffer of the launcher's is on the stack
     "-fno-asynchronous-unwind-tables",
     "-fno-pie",  # nothing would relocate it
-    "-no-pie",
     "-Wl,-z,noexecstack",
     "-Wl,-z,noseparate-code",  # two segments, not four: less to map saves a tenth of the launcher's time
     "-Wl,--build-id=none",  # the same bytes from the same compiler, wherever it runs

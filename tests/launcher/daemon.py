@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from ipam import frame
 
@@ -31,6 +32,10 @@ class Caller:
     def send(self, data: bytes) -> None:
         self.connection.sendall(data)
 
+    def farewell(self) -> bytes:
+        """What a real daemon waits for after its answer: the end of the connection, or UNDELIVERED."""
+        return self.connection.recv(1)
+
     def rest(self) -> bytes:
         """What the launcher sent after its request, until it closed."""
         data = b""
@@ -52,7 +57,7 @@ class Daemon:
     """
 
     def __init__(self, path: Path, behave: Callable[[Caller], object], *, backlog: int = 64) -> None:
-        self.seen: list[object] = []
+        self.seen: list[Any] = []
         self._behave = behave
         self._failure: BaseException | None = None
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -94,6 +99,6 @@ def answering(reply: bytes) -> Callable[[Caller], object]:
     def behave(caller: Caller) -> tuple[tuple[int, dict[str, str], bytes], bytes]:
         request = caller.request()
         caller.send(reply)
-        return request, caller.rest()
+        return request, caller.farewell()
 
     return behave

@@ -32,7 +32,7 @@ def fill(listener: socket.socket, place: Path) -> Iterator[None]:
     try:
         while True:
             waiting.append(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
-            waiting[-1].setblocking(False)  # noqa: FBT003
+            waiting[-1].setblocking(False)
             waiting[-1].connect(str(place))
     except BlockingIOError:
         yield

@@ -121,6 +121,8 @@ def test_callers_wait_for_room_in_the_daemons_queue(launcher: Path, place: Path,
             config = tmp_path / str(i)
             config.write_bytes(b"config %d" % i)
             with config.open("rb") as stdin:
-                callers.append(subprocess.Popen([launcher], env=environment(place), stdin=stdin, stdout=subprocess.PIPE))
+                callers.append(
+                    subprocess.Popen([launcher], env=environment(place), stdin=stdin, stdout=subprocess.PIPE)
+                )
         answers = [process.communicate(timeout=PATIENCE)[0] for process in callers]
     assert answers == [b"config %d" % i for i in range(100)]

@@ -55,11 +55,11 @@ def test_an_answer_that_cannot_be_written_is_reported_to_the_daemon(launcher: Pa
 
 def test_a_stdout_that_nobody_reads_is_given_up(hasty: Path, place: Path) -> None:
     reading, writing = os.pipe()
-    os.set_blocking(writing, False)  # noqa: FBT003
+    os.set_blocking(writing, False)
     with pytest.raises(BlockingIOError):
         while True:
             os.write(writing, bytes(4096))
-    os.set_blocking(writing, True)  # noqa: FBT003
+    os.set_blocking(writing, True)
     with Daemon(place, answering(REPLY)) as daemon:
         assert run_to(hasty, place, writing)[0] == 1
     assert daemon.seen == [(REQUEST, frame.UNDELIVERED)]
@@ -70,7 +70,7 @@ def test_a_stdout_that_nobody_reads_is_given_up(hasty: Path, place: Path) -> Non
 def test_the_launcher_waits_until_the_daemon_has_given_back(launcher: Path, place: Path) -> None:
     reading, writing = os.pipe()
     os.close(reading)
-    running = []
+    running: list[subprocess.Popen[bytes]] = []
 
     def behave(caller: Caller) -> bool:
         caller.request()
@@ -79,12 +79,14 @@ def test_the_launcher_waits_until_the_daemon_has_given_back(launcher: Path, plac
         until(lambda: bool(running))
         return running[0].poll() is None
 
-    with Daemon(place, behave) as daemon:
-        with subprocess.Popen(
+    with (
+        Daemon(place, behave) as daemon,
+        subprocess.Popen(
             [launcher], env=environment(place), stdin=subprocess.DEVNULL, stdout=writing, stderr=subprocess.DEVNULL
-        ) as process:
-            running.append(process)
-            assert process.wait(PATIENCE) == 1
+        ) as process,
+    ):
+        running.append(process)
+        assert process.wait(PATIENCE) == 1
     assert daemon.seen == [True]
     os.close(writing)
 

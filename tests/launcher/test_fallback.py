@@ -95,9 +95,7 @@ def test_a_launcher_that_was_replaced_meanwhile_finds_the_one_shot(build: Build,
     launcher = build()
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     with listener, fill(listener, place):
-        process = subprocess.Popen(
-            [launcher], env=environment(place), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
-        )
+        process = subprocess.Popen([launcher], env=environment(place), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
         until(lambda: is_asleep(process.pid))
         shutil.copy(launcher, launcher.with_name("new"))
         launcher.with_name("new").replace(launcher)
@@ -113,7 +111,7 @@ def test_a_daemon_of_another_protocol_makes_the_one_shot_answer(launcher: Path, 
         given = fallback(run(launcher, place, stdin))
     assert given.stdin == stdin
     assert given.environ == as_environ(environment(place))
-    assert [rest for _, rest in daemon.seen] == [b""]  # type: ignore[misc, attr-defined]
+    assert [rest for _, rest in daemon.seen] == [b""]
 
 
 def test_a_refusal_may_come_before_the_request_was_read(launcher: Path, place: Path) -> None:

@@ -118,9 +118,7 @@ def test_a_daemon_killed_with_the_connection_in_its_queue_is_an_error(launcher: 
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     listener.bind(str(place))
     listener.listen()
-    with subprocess.Popen(
-        [launcher], env=environment(place), stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    ) as process:
+    with subprocess.Popen([launcher], env=environment(place), stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         connection, _ = listener.accept()  # it is connected, and waits for its stdin
         listener.close()
         connection.close()
