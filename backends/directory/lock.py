@@ -16,8 +16,8 @@ _TRIES = 100
 def acquire(directory: int, place: str, timeout: float, *, shared: bool = False) -> int:
     """A descriptor that holds the lock of the network whose directory is given; closing it lets go.
 
-    Raises TryAgain after `timeout` seconds (Busy at once where that is 0), naming who holds the lock where that can be read;
-    InputOutput where something else stands in the lock's place.
+    Raises TryAgain after `timeout` seconds, naming who holds the lock where that can be read (Busy at once where
+    `timeout` is 0); InputOutput where something else stands in the lock's place.
     """
     for _ in range(_TRIES):
         try:

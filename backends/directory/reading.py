@@ -56,13 +56,14 @@ class Scan:
 def snapshot(place: Place) -> list[Lease]:
     """What the lease files say, with what history knows of each, in address order. Call it under the lock."""
     # A change that was killed may have left an entry whose place in history another line has by now.
-    wanted = {where[0]: (mark, address) for mark, address, where in place.index.entries(write=False)}
+    wanted = {(where[0], mark, address) for mark, address, where in place.index.entries(write=False)}
+    starts = {start for start, _, _ in wanted}
     known = {}
     for (start, _end), line in read_lines(place.records):
-        event = journal.decode(line) if start in wanted else None
+        event = journal.decode(line) if start in starts else None
         if event is not None and event.what == CLAIM:
             lease = event.lease
-            if wanted[start] == (checksum(lease.attachment), lease.address):
+            if (start, checksum(lease.attachment), lease.address) in wanted:
                 known[lease.address, lease.attachment] = lease
     if place.index.is_current(posix.fstat(place.leases), write=False):
         return [lease for _, lease in sorted(known.items())]
