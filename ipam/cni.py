@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from ipam import jsontext
 from ipam.address import format_address, format_cidr, parse_address, parse_cidr
-from ipam.errors import BadEnvironment, CniError, IncompatibleVersion, quote
-from ipam.model import GO_SPACE, IPV4, Address, Lease, Pod, Value, valid_name
+from ipam.errors import BadEnvironment, CniError, IncompatibleVersion
+from ipam.jsontext import quote
+from ipam.model import GO_SPACE, IPV4, Address, Lease, Pod, valid_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ipam.handler import Work
     from ipam.model import Network
 
 VERSIONS = ("0.1.0", "0.2.0", "0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0")
@@ -27,32 +27,6 @@ REQUIRED = {
 }
 _LONGEST_INTERFACE = 15  # IFNAMSIZ less the NUL, in bytes
 _NETNS_OVERRIDE = ("1", "true")
-
-
-class Request(Value):
-    """One call as it came in: the CNI_* variables, the bytes of stdin, the caller's own network namespace."""
-
-    __slots__ = ("env", "own_netns", "stdin")
-
-    def __init__(self, env: Mapping[str, str], stdin: bytes, own_netns: str = "/proc/self/ns/net") -> None:
-        self.env = env
-        self.stdin = stdin
-        self.own_netns = own_netns
-
-
-class Reply:
-    """What to answer: exit status, the bytes for stdout, text for stderr.
-
-    `undo` is the work that gives back what the call took; a door performs it when it cannot deliver the answer.
-    """
-
-    __slots__ = ("exit_code", "stderr", "stdout", "undo")
-
-    def __init__(self, exit_code: int, stdout: bytes = b"", stderr: str = "", undo: Work | None = None) -> None:
-        self.exit_code = exit_code
-        self.stdout = stdout
-        self.stderr = stderr
-        self.undo = undo
 
 
 def check_environment(command: str, env: Mapping[str, str]) -> None:

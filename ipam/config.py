@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from ipam import jsontext
 from ipam.cni import parse_requested
-from ipam.errors import InvalidConfig, Undecodable, quote
+from ipam.errors import InvalidConfig, Undecodable
+from ipam.jsontext import quote
 from ipam.model import Attachment, Network, StoreConfig, valid_name
 from ipam.ranges import parse_range_sets
 from ipam.routes import parse_routes

@@ -90,16 +90,3 @@ class NotAllocatable(CniError):
     """The address that was asked for lies in no range set, or is a gateway."""
 
     code = 104
-
-
-def quote(value: object, limit: int = 80) -> str:
-    """A value of unknown origin, fit for one line: as JSON would have it, escaped, cut at `limit` characters."""
-    if not isinstance(value, str):
-        from ipam.jsontext import encode
-
-        return _cut(ascii(encode(value))[1:-1], limit)
-    return '"' + _cut(ascii(value[: limit + 1])[1:-1].replace('"', '\\"'), limit, len(value)) + '"'
-
-
-def _cut(text: str, limit: int, length: int = 0) -> str:
-    return text if max(len(text), length) <= limit else f"{text[:limit]}… ({max(len(text), length)} characters)"

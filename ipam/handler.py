@@ -5,9 +5,9 @@ from __future__ import annotations
 import posix
 
 from ipam import __version__, allocator, cni, config
-from ipam.cni import Reply, Request
 from ipam.errors import BadEnvironment, CniError, NotReady, StoreUnavailable, TryAgain
 from ipam.model import Attachment, Cause
+from ipam.request import Reply, Request, Work
 from ipam.routes import read_dns
 from ipam.store import Busy
 
@@ -19,29 +19,7 @@ if TYPE_CHECKING:
     from ipam.config import Object
     from ipam.model import Host, Lease
     from ipam.registry import Stores
-    from ipam.store import Store, Transaction
-
-
-class Work:
-    """A request that is understood: what to change on which network of which store, and how to answer then.
-
-    `finish` makes the Reply from what `change` returned.
-    """
-
-    __slots__ = ("change", "finish", "network", "store", "version")
-
-    def __init__(
-        self,
-        store: Store,
-        network: str,
-        change: Callable[[Transaction], Any],
-        finish: Callable[[Any], Reply] = lambda _: Reply(0),
-    ) -> None:
-        self.store = store
-        self.network = network
-        self.change = change
-        self.finish = finish
-        self.version = cni.NEWEST
+    from ipam.store import Transaction
 
 
 def handle(request: Request, host: Host, stores: Stores) -> Reply:

@@ -108,3 +108,14 @@ def pretty(value: object, indent: str = "") -> str:
 def to_bytes(text: str) -> bytes:
     """UTF-8; a lone surrogate, which has none, as its JSON escape."""
     return text.encode("utf-8", "backslashreplace")
+
+
+def quote(value: object, limit: int = 80) -> str:
+    """A value of unknown origin, fit for one line: as JSON would have it, escaped, cut at `limit` characters."""
+    if not isinstance(value, str):
+        return _cut(ascii(encode(value))[1:-1], limit)
+    return '"' + _cut(ascii(value[: limit + 1])[1:-1].replace('"', '\\"'), limit, len(value)) + '"'
+
+
+def _cut(text: str, limit: int, length: int = 0) -> str:
+    return text if max(len(text), length) <= limit else f"{text[:limit]}… ({max(len(text), length)} characters)"

@@ -9,6 +9,7 @@ from ipam.errors import CniError, InputOutput, TryAgain, Undecodable
 from ipam.jsontext import LIMIT
 from ipam.model import Host
 from ipam.registry import Stores
+from ipam.request import Reply, Request
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,15 +40,15 @@ def run() -> int:
     return _deliver(_answer(env, command))
 
 
-def _answer(env: dict[str, str], command: str) -> cni.Reply:
+def _answer(env: dict[str, str], command: str) -> Reply:
     try:
-        request = cni.Request(env, _read_stdin(command))
+        request = Request(env, _read_stdin(command))
         host = this_host()
     except OSError as error:
         failed = InputOutput(f"cannot begin: {error.strerror} ({error.filename or 'stdin'})", "nothing was changed")
-        return cni.Reply(1, cni.error_json(cni.NEWEST, failed))
+        return Reply(1, cni.error_json(cni.NEWEST, failed))
     except CniError as error:
-        return cni.Reply(1, cni.error_json(cni.NEWEST, error))
+        return Reply(1, cni.error_json(cni.NEWEST, error))
     return handler.handle(request, host, Stores(host))
 
 
@@ -110,7 +111,7 @@ def _read_stdin(command: str) -> bytes:
     return data
 
 
-def _deliver(reply: cni.Reply) -> int:
+def _deliver(reply: Reply) -> int:
     """Write the answer; where it cannot be delivered, give back what the call took."""
     try:
         _write(_STDERR, reply.stderr.encode("utf-8", "backslashreplace"))
@@ -124,7 +125,7 @@ def _deliver(reply: cni.Reply) -> int:
     return reply.exit_code
 
 
-def _give_back(reply: cni.Reply, error: OSError) -> None:
+def _give_back(reply: Reply, error: OSError) -> None:
     message = f"the answer could not be delivered: {error}"
     if reply.undo is not None:
         handler.perform(reply.undo)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from ipam.address import format_address, format_cidr, network_of, parse_address, parse_cidr
-from ipam.errors import InvalidConfig, quote
+from ipam.errors import InvalidConfig
+from ipam.jsontext import quote
 from ipam.model import IPV4, WIDTH, Address, Range, RangeSet
 
 TYPE_CHECKING = False

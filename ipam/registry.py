@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ipam.errors import InvalidConfig, quote
+from ipam.errors import InvalidConfig
+from ipam.jsontext import quote
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -6,7 +6,8 @@ import posix
 from stat import S_ISREG
 
 from ipam.address import format_address, format_cidr, parse_address, parse_cidr
-from ipam.errors import InputOutput, InvalidConfig, quote
+from ipam.errors import InputOutput, InvalidConfig
+from ipam.jsontext import quote
 from ipam.model import GO_SPACE
 
 _NUMBERS = ("mtu", "advmss", "priority")  # dropped when zero, as Go drops them

@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from ipam.cni import Request
 from ipam.handler import handle
 from ipam.plugin import this_host
 from ipam.registry import Stores
+from ipam.request import Request
 
 GO_PLUGIN_DIRS = [Path("/usr/lib/cni"), Path("/opt/cni/bin")]
 

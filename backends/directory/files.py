@@ -6,7 +6,8 @@ import posix
 from errno import EEXIST, EINVAL, EISDIR, ELOOP, ENOENT, ENOTDIR, EOPNOTSUPP
 from stat import S_ISREG, S_IWOTH
 
-from ipam.errors import CniError, InputOutput, StoreUnavailable, quote
+from ipam.errors import CniError, InputOutput, StoreUnavailable
+from ipam.jsontext import quote
 
 MOST_BYTES = 1 << 14
 """A lease or cursor file longer than this is none."""

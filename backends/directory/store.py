@@ -9,7 +9,8 @@ from backends.directory.files import close, name_bytes, open_directory, storage_
 from backends.directory.lock import acquire
 from backends.directory.place import Place
 from backends.directory.transaction import DirectoryTransaction, Stale
-from ipam.errors import InputOutput, InvalidConfig, StoreUnavailable, TryAgain, quote
+from ipam.errors import InputOutput, InvalidConfig, StoreUnavailable, TryAgain
+from ipam.jsontext import quote
 from ipam.model import valid_name
 from ipam.store import Store, Trait, Transaction
 

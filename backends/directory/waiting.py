@@ -8,7 +8,8 @@ from fcntl import LOCK_NB, flock
 from sys import modules
 
 from backends.directory.files import close
-from ipam.errors import TryAgain, quote
+from ipam.errors import TryAgain
+from ipam.jsontext import quote
 
 
 class _Expired(Exception):

@@ -6,7 +6,7 @@ import socket
 from time import monotonic
 
 from ipam import frame
-from ipam.cni import Reply, Request
+from ipam.request import Reply, Request
 
 READ_DEADLINE = 5.0
 """Seconds for a whole request to come in."""

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from queue import SimpleQueue
 from threading import Lock, Thread
 
-from ipam.cni import Reply
-from ipam.handler import Work, perform_together
+from ipam.handler import perform_together
+from ipam.request import Reply, Work
 from ipam.store import Busy, Store
 
 BATCH = 64

@@ -10,13 +10,13 @@ import sys
 from time import monotonic
 
 from ipam import frame, handler
-from ipam.cni import Reply, Request
 from ipam.daemon import systemd
 from ipam.daemon.connection import Connection, Gone
 from ipam.daemon.executor import Executor
 from ipam.daemon.statistics import Statistics
 from ipam.model import Host
 from ipam.registry import Stores
+from ipam.request import Reply, Request
 
 MOST_CONNECTIONS = 4096
 _SWEEP = 1.0  # seconds between looks at deadlines

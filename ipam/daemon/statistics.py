@@ -6,9 +6,9 @@ import os
 from collections import Counter, deque
 
 from ipam import __version__, frame, jsontext
-from ipam.cni import Reply
 from ipam.errors import CniError
 from ipam.registry import Stores
+from ipam.request import Reply
 
 _REMEMBERED = 2048
 _QUANTILES = (0.5, 0.9, 0.99)

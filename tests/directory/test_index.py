@@ -316,7 +316,7 @@ def test_a_lease_file_that_was_rewritten_in_place_is_anothers(node: Node) -> Non
     assert node.add("one", SMALL) == ["10.0.0.3"]
 
 
-def node_address():  # noqa: ANN201
+def node_address():
     from tests.directory.node import address
 
     return address("10.0.0.2")

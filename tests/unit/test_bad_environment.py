@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from ipam.cni import Request
 from ipam.handler import handle
 from ipam.plugin import this_host
 from ipam.registry import Stores
+from ipam.request import Request
 from tests.conftest import Answer, Call
 from tests.unit.refusal import (
     HELD,
