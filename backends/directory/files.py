@@ -76,7 +76,7 @@ def _refuse_writable_by_others(fd: int, name: bytes) -> None:
     if status.st_mode & S_IWOTH:
         shown = _shown(name)
         raise InputOutput(f"{shown} is writable by everybody, so its leases cannot be trusted", f"chmod o-w {shown}")
-    if status.st_uid not in (0, posix.geteuid()):
+    if status.st_uid and status.st_uid != posix.geteuid():
         shown = _shown(name)
         raise InputOutput(
             f"{shown} belongs to user {status.st_uid}, so its leases cannot be trusted",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import posix
+
 from backends.directory.files import close, name_bytes, open_directory
 from backends.directory.index import Index
 from backends.directory.journal import Journal
@@ -23,12 +25,14 @@ class Place:
         try:
             base = self._directory(name_bytes(root), None, create=create, link=True)
             self.leases = self._directory(name_bytes(network), base, create=create)
-            records = self._directory(RECORDS, base, create=create)
-            self.records = self._directory(name_bytes(network), records, create=create)
+            if create:
+                self._directory(RECORDS, base, create=True)
+            self.records = self._directory(RECORDS + b"/" + name_bytes(network), base, create=create)
             self.taken = self._directory(b"taken", self.records, create=create)
         except BaseException:
             self.close()
             raise
+        self._named = ((self.name, self.leases), (f"{root}/{RECORDS.decode()}/{network}/taken", self.taken))
         self.journal = Journal(self.records)
         self.index = Index(self.records)
 
@@ -37,10 +41,25 @@ class Place:
         self._open.append(fd)
         return fd
 
+    def is_there(self) -> bool:
+        """Whether the directories are still the ones under these names, and not removed or replaced since."""
+        try:
+            return all(_same(posix.stat(name, follow_symlinks=False), posix.fstat(fd)) for name, fd in self._named)
+        except OSError:
+            return False
+
+    def rest(self) -> None:
+        """Close the files, which others may replace, and keep the directories."""
+        self.journal.close()
+        self.index.close()
+
     def close(self) -> None:
-        """Close them all."""
+        """Close everything."""
         if hasattr(self, "index"):
-            self.journal.close()
-            self.index.close()
+            self.rest()
         while self._open:
             close(self._open.pop())
+
+
+def _same(one: posix.stat_result, other: posix.stat_result) -> bool:
+    return (one.st_ino, one.st_dev) == (other.st_ino, other.st_dev)

@@ -23,11 +23,12 @@ if TYPE_CHECKING:
 
     T = TypeVar("T")
 
+_MOST_RESTING = 64
 _RUNS = 5  # of one change, when others keep making files under its feet without the lock
 
 
 class DirectoryStore(Store):
-    """Leases in `<root>/<network>/`, as Go keeps them; opened for each transaction, so nothing goes stale."""
+    """Leases in `<root>/<network>/`, as Go keeps them. Between transactions only directories stay open."""
 
     traits = frozenset({Trait.DURABLE, Trait.HISTORY})
 
@@ -37,6 +38,7 @@ class DirectoryStore(Store):
         self._host = host
         self._timeout = lock_timeout
         self._durable = durable
+        self._resting: dict[str, Place] = {}
 
     def transact(self, network: str, change: Callable[[Transaction], T]) -> T:
         """See Store."""
@@ -52,7 +54,7 @@ class DirectoryStore(Store):
         `timeout` is in seconds, the store's own where None; with 0, Busy rather than wait.
         """
         try:
-            place = Place(self._root, network, create=True)
+            place = self._open(network)
             try:
                 lock = acquire(place.leases, place.name, self._timeout if timeout is None else timeout)
                 try:
@@ -61,9 +63,25 @@ class DirectoryStore(Store):
                 finally:
                     close(lock)
             finally:
-                place.close()
+                self._put_away(network, place)
         except OSError as error:
             raise storage_error(error, f"{self._root}/{network}") from None
+
+    def _open(self, network: str) -> Place:
+        """The network's place, for one thread alone until it is put away."""
+        place = self._resting.pop(network, None)
+        if place is not None:
+            if place.is_there():
+                return place
+            place.close()
+        return Place(self._root, network, create=True)
+
+    def _put_away(self, network: str, place: Place) -> None:
+        place.rest()
+        if len(self._resting) < _MOST_RESTING and network not in self._resting:
+            self._resting[network] = place
+        else:
+            place.close()
 
     def _recover_if_stale(self, place: Place, network: str) -> None:
         if not place.index.is_current(posix.fstat(place.leases)):
@@ -192,7 +210,9 @@ class DirectoryStore(Store):
             raise StoreUnavailable(f"the file system of {path} is full", "make room on it")
 
     def close(self) -> None:
-        """See Store: nothing stays open between transactions."""
+        """See Store."""
+        while self._resting:
+            self._resting.popitem()[1].close()
 
 
 def _is_directory(name: str, parent: int) -> bool:

@@ -78,7 +78,6 @@ def every_death(prepare: Callable[[], Callable[[], object]], most: int = 200) ->
     for last in range(1, most):
         action = prepare()
         if not run_and_die(action, last):
-            assert last > 1, "the action changed nothing"
             return
         yield last
     raise AssertionError(f"still not done after {most} changes")

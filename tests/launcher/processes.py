@@ -1,12 +1,24 @@
 """Watching a process from outside, and a socket with no room in its queue."""
 
 import socket
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from tests.launcher.daemon import PATIENCE
+
+
+@contextmanager
+def started(command: list[str | Path], **options: Any) -> Iterator[subprocess.Popen[bytes]]:
+    """A process that does not outlive its test, whatever becomes of that."""
+    with subprocess.Popen(command, **options) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def until(fact: Callable[[], bool]) -> None:

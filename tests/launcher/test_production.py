@@ -88,7 +88,7 @@ def test_the_one_shot_is_the_one_beside_it_whatever_the_caller_says(shipped: Pat
 def test_it_asks_for_no_variable_but_the_command(launcher: Path, options: list[str], known: set[str]) -> None:
     compiler = find_compiler()
     assert compiler is not None
-    source = subprocess.check_output([*compiler, "-E", *options, str(SOURCE)], text=True)
+    source = subprocess.check_output([*compiler, "-ffreestanding", "-E", *options, str(SOURCE)], text=True)
     assert set(re.findall(r'\bvariable\("(\w+)="\)', source)) == known
 
 

@@ -12,6 +12,7 @@ from ipam import cni, frame
 from ipam.errors import TryAgain, Undecodable
 from tests.launcher.conftest import CONFIG, ENV, Done, environment, error, run
 from tests.launcher.daemon import PATIENCE, Caller, Daemon, answering
+from tests.launcher.processes import started
 
 EMPTY = frame.encode_reply(0, b"{}")
 
@@ -108,7 +109,7 @@ def test_a_config_that_comes_in_pieces_through_a_pipe_that_does_not_block(launch
     os.set_blocking(reading, False)
     with (
         Daemon(place, answering(EMPTY)) as daemon,
-        subprocess.Popen([launcher], env=environment(place), stdin=reading, stdout=subprocess.PIPE) as process,
+        started([launcher], env=environment(place), stdin=reading, stdout=subprocess.PIPE) as process,
     ):
         for byte in CONFIG:
             os.write(writing, bytes([byte]))
