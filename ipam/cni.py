@@ -25,6 +25,7 @@ REQUIRED = {
     "STATUS": (),
     "VERSION": (),
 }
+_LONGEST_TEXT = 2000  # of msg or details: what a log line or `kubectl describe` can bear
 _LONGEST_INTERFACE = 15  # IFNAMSIZ less the NUL, in bytes
 _NETNS_OVERRIDE = ("1", "true")
 
@@ -181,10 +182,14 @@ def _family_of(route: dict[str, object]) -> str:
 def error_json(version: str, error: CniError) -> bytes:
     """The error object (SPEC section 5, Error). It carries the newest version where `version` is not ours."""
     version = version if version in VERSIONS else NEWEST
-    result: dict[str, object] = {"cniVersion": version, "code": error.code, "msg": error.msg}
+    result: dict[str, object] = {"cniVersion": version, "code": error.code, "msg": _shortened(error.msg)}
     if error.details:
-        result["details"] = error.details
+        result["details"] = _shortened(error.details)
     return jsontext.to_bytes(jsontext.pretty(result))
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _LONGEST_TEXT else f"{text[:_LONGEST_TEXT]}…"
 
 
 def version_json(version: str) -> bytes:

@@ -5,16 +5,19 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 
 from ipam.handler import handle
+from ipam.launcher.compile import find_compiler
 from ipam.plugin import this_host
 from ipam.registry import Stores
 from ipam.request import Request
+from tests.daemon.service import Service, put_launcher
 
 GO_PLUGIN_DIRS = [Path("/usr/lib/cni"), Path("/opt/cni/bin")]
 
@@ -43,7 +46,7 @@ def go_host_local(go_plugins: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def plugin(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def one_shot(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Our plugin as `ipam install` puts it into a CNI bin directory, under the name host-local."""
     override = os.environ.get("IPAM_TEST_PLUGIN")
     if override:
@@ -55,6 +58,38 @@ def plugin(tmp_path_factory: pytest.TempPathFactory) -> Path:
         stdout=subprocess.DEVNULL,
     )
     return directory / "host-local"
+
+
+@pytest.fixture(scope="session")
+def daemon() -> Iterator[Service]:
+    """A daemon for everybody, on a socket whose path is short enough to be one."""
+    with tempfile.TemporaryDirectory(prefix="ipam-") as directory, Service(Path(directory, "ipam.sock")) as service:
+        yield service
+
+
+@pytest.fixture(scope="session")
+def launcher(daemon: Service, one_shot: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The launcher as `ipam install` puts it into a CNI bin directory; `daemon` answers its calls."""
+    if find_compiler() is None:
+        missing("a C compiler")
+    return put_launcher(tmp_path_factory.mktemp("cni-bin"), daemon.socket, one_shot)
+
+
+DOORS = {"one-shot": "one_shot", "daemon": "launcher"}
+"""The ways into the plugin that an executable can be, and the fixture of each."""
+
+
+@pytest.fixture(scope="session")
+def door(request: pytest.FixtureRequest) -> str:
+    """The key of DOORS that `plugin` stands for: the one-shot, where a suite is not parametrized with it."""
+    return str(getattr(request, "param", "one-shot"))
+
+
+@pytest.fixture(scope="session")
+def plugin(door: str, request: pytest.FixtureRequest) -> Path:
+    """Our plugin as it stands in a CNI bin directory."""
+    path: Path = request.getfixturevalue(DOORS[door])
+    return path
 
 
 @pytest.fixture(scope="session")
@@ -90,11 +125,11 @@ class Answer(NamedTuple):
         return json.loads(self.stdout)
 
 
-@pytest.fixture(params=["direct", "process"])
+@pytest.fixture(params=["direct", *DOORS])
 def call(request: pytest.FixtureRequest) -> Call:
-    """Call the plugin with CNI_* variables and stdin: in this process, or as the installed executable."""
-    if request.param == "process":
-        path = request.getfixturevalue("plugin")
+    """Call the plugin with CNI_* variables and stdin: in this process, or as one of the executables."""
+    if request.param in DOORS:
+        path = request.getfixturevalue(DOORS[request.param])
 
         def as_process(env: dict[str, str], stdin: bytes) -> Answer:
             done = subprocess.run([str(path)], env=env, input=stdin, capture_output=True, timeout=60, check=False)

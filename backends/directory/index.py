@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 INDEX = b"index"
 
 _MAGIC = b"ipam index 1\n".ljust(32)
-_HEADER = 64  # magic, number of slots, slots in use, stamp
+_HEADER = 64  # magic, then 8 bytes each: number of slots, slots in use, stamp, begun
 _SLOT = 40  # checksum 4, family 1, address 16, start 8, end 8, unused 3
 _WINDOW = 16 * _SLOT
 _LEAST = 256
@@ -66,6 +66,7 @@ class Index:
         self._slots = 0
         self._used = 0
         self._stamp = 0
+        self._begun = 0
 
     def close(self) -> None:
         """Let go of the file."""
@@ -89,6 +90,7 @@ class Index:
         self._fd, self._slots = fd, slots
         self._used = int.from_bytes(header[40:48], "big")
         self._stamp = int.from_bytes(header[48:56], "big")
+        self._begun = int.from_bytes(header[56:64], "big")
         return True
 
     def is_current(self, network: posix.stat_result, *, write: bool = True) -> bool:
@@ -99,11 +101,21 @@ class Index:
         """Declare the table current: call it last, under the lock. `now` is in seconds since the epoch."""
         moment = max(1, int(now * 1e9) - _PAST)
         posix.utime(network, ns=(moment, moment))
-        self._stamp = moment
+        self._stamp, self._begun = moment, 0
         self._write_header()
 
+    def begin(self, end: int) -> None:
+        """Note that claims are put whose lines in history will begin at `end`, and are not written yet."""
+        if self._open():
+            self._begun = end + 1
+            self._write_header()
+
+    def begun(self) -> int | None:
+        """Where the lines of the change begin that was begun last and not brought to its end; None without one."""
+        return self._begun - 1 if self._open() and self._begun else None
+
     def _write_header(self) -> None:
-        numbers = (self._slots, self._used, self._stamp)
+        numbers = (self._slots, self._used, self._stamp, self._begun)
         posix.pwrite(self._fd, _MAGIC + b"".join([number.to_bytes(8, "big") for number in numbers]), 0)
 
     def find(self, who: Attachment) -> dict[Address, Place]:

@@ -38,16 +38,23 @@ def recover(place: Place, network: str, host: Host) -> None:
 
 
 def _undo_uncommitted(place: Place, scan: Scan, known: Known) -> None:
-    """A claim whose line never reached the history file was never answered: take its lease file away again."""
-    size = cut = place.journal.size()
-    for mark, address in [key for key, (_, end) in known.items() if end > size]:
-        cut = min(cut, known.pop((mark, address))[0])
+    """Claims of a change whose lines did not all reach the history file were never answered: take them back.
+
+    Only claims that the index knows to be of that change: a history that was cut short costs no lease.
+    """
+    begun, size = place.index.begun(), place.journal.size()
+    if begun is None or size < begun:
+        return
+    claims = {key: end for key, (start, end) in known.items() if start >= begun}
+    if all(end <= size for end in claims.values()):
+        return
+    for mark, address in claims:
+        del known[mark, address]
         who = scan.holders.get(address)
         if who is not None and checksum(who) == mark:
             remove(leasefile.file_name(address), place.leases)
             del scan.holders[address]
-    if cut < size:
-        place.journal.cut(cut)
+    place.journal.cut(begun)
 
 
 def _reconcile(place: Place, network: str, host: Host, scan: Scan, known: Known) -> None:

@@ -165,6 +165,8 @@ class DirectoryTransaction(Transaction):
     def _announce_claims(self, lines: list[bytes], end: int, before: list[tuple[Lease, journal.Place | None]]) -> None:
         """Tell the index where in history the claims of this change are going to be."""
         index = self._place.index
+        if self._claimed:
+            index.begin(end)
         for event, line in zip(self._events, lines, strict=True):
             lease = event.lease
             if event.what == CLAIM and self._claimed.get(lease.address) == lease:

@@ -13,6 +13,7 @@ COMMANDS = {
     "install": "put the plugin into a CNI bin directory",
     "uninstall": "take it out again, and put back what it replaced",
     "serve": "run the daemon behind the launcher",
+    "status": "the daemon, what it has done, and the plugins that call it",
 }
 
 

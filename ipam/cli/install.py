@@ -1,80 +1,141 @@
-"""`ipam install`: the plugin into a CNI bin directory, at once or not at all; a replaced binary is kept."""
+"""`ipam install`: the plugin into a CNI bin directory, at once or not at all; what it replaces is kept."""
 
 from __future__ import annotations
 
+import fcntl
+import hashlib
 import os
 import shutil
+from contextlib import contextmanager
 from pathlib import Path
 
 from ipam import __version__, bundle
+from ipam.cli import units
+from ipam.cli.plugins import DEFAULT_DIR, DEFAULT_NAME, Records, is_ours, is_there, temporary
+from ipam.launcher import launcher_path, protocol_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
+    from collections.abc import Iterator
 
-KEPT = ".ipam"
-"""Beside the plugins: the bundle, and what the plugin replaced."""
-
-DEFAULT_DIR = "/opt/cni/bin"
-DEFAULT_NAME = "host-local"
+NO_LAUNCHER = """\
+no launcher: this package was built where no C compiler is. Every call starts Python, and the daemon is not asked.
+          Install gcc, then the package once more (pip install --force-reinstall), and run this again."""
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """The options of `ipam install`, and of `ipam uninstall`."""
-    parser.add_argument(
-        "--cni-bin-dir", type=Path, default=Path(DEFAULT_DIR), metavar="DIR", help=f"default: {DEFAULT_DIR}"
+    """The options of `ipam install`."""
+    add_places(parser)
+    only = parser.add_mutually_exclusive_group()
+    only.add_argument(
+        "--one-shot", action="store_true", help="the plugin that needs no daemon, even where there is a launcher"
     )
+    only.add_argument(
+        "--launcher-only",
+        action="store_true",
+        help="nothing to fall back to when the daemon is down: where the node does not have this Python (a container)",
+    )
+
+
+def add_places(parser: ArgumentParser) -> None:
+    """The options that `ipam install` and `ipam uninstall` share."""
+    parser.add_argument("--cni-bin-dir", type=Path, default=DEFAULT_DIR, metavar="DIR", help=f"default: {DEFAULT_DIR}")
     parser.add_argument("--name", default=DEFAULT_NAME, help=f"the plugin's name there (default: {DEFAULT_NAME})")
+    units.add_arguments(parser)
 
 
 def run(options: Namespace) -> None:
-    """Build the bundle, put it and the script in place, and say what was done."""
-    directory = options.cni_bin_dir.resolve()
-    target = plugin_path(options)
-    kept = directory / KEPT
-    kept.mkdir(mode=0o755, parents=True, exist_ok=True)
-    code = kept / f"{options.name}.bundle"
-    text = bundle.script(code, __version__)
-    if (target.exists() or target.is_symlink()) and not is_ours(target):
-        replaced = kept / f"{options.name}.replaced"
-        _copy(target, replaced)
-        print(f"kept      {replaced} (the {options.name} that was there)")
-    write(code, bundle.build(), mode=0o644)
-    write(target, text.encode(), mode=0o755)
-    print(f"installed {target} (one-shot, {bundle.interpreter()})")
+    """Put the plugin in place, then the units where they are asked for, and say what was done."""
+    launcher = None if options.one_shot else launcher_path()
+    if options.launcher_only and launcher is None:
+        raise ValueError("--launcher-only: there is no launcher, this package was built where no C compiler is")
+    records = records_of(options)
+    code = bundle.build()
+    place = records.bundle(hashlib.sha256(code).hexdigest())
+    script = bundle.script(place, __version__).encode()
+    records.directory.mkdir(mode=0o755, parents=True, exist_ok=True)
+    with locked(records):
+        previous = records.bundles_in_use()
+        _keep(records)
+        # In this order whoever calls meanwhile finds all that the executable of that moment needs.
+        if not options.launcher_only:
+            write(place, code, mode=0o644)
+            write(records.one_shot, script, mode=0o755)
+        write(records.plugin, launcher.read_bytes() if launcher else script, mode=0o755)
+        # A call that began a moment ago may be about to load the previous bundle: the next install removes that.
+        for path in (records.bundles() - records.bundles_in_use() - previous) | set(records.unfinished()):
+            path.unlink()
+    print(f"installed {records.plugin} ({_described(launcher, options)})")
+    if launcher is None and not options.one_shot:
+        print(NO_LAUNCHER)
+    if options.systemd:
+        units.install(options.systemd_dir, options.tmpfiles_dir)
 
 
-def plugin_path(options: Namespace) -> Path:
-    """Where the plugin stands. Raises ValueError for a name that is none."""
+def _described(launcher: Path | None, options: Namespace) -> str:
+    one_shot = f"one-shot, {bundle.interpreter()}"
+    if launcher is None:
+        return one_shot
+    fallback = "nothing to fall back to" if options.launcher_only else f"falls back to the {one_shot}"
+    return f"launcher, protocol {protocol_of(launcher)}; {fallback}"
+
+
+def records_of(options: Namespace) -> Records:
+    """Where the plugin and its records are. Raises ValueError for a name that is none."""
     name = options.name
     if not name or "/" in name or name.startswith("."):
         raise ValueError(f"--name must be a plain file name, not {name!r}")
-    return Path(options.cni_bin_dir.resolve(), name)
+    return Records(options.cni_bin_dir.resolve(), name)
 
 
-def is_ours(path: Path) -> bool:
-    """Whether a plugin was put there by `ipam install`."""
+@contextmanager
+def locked(records: Records) -> Iterator[None]:
+    """One change of a CNI bin directory at a time: two pods of a DaemonSet may overlap."""
+    fd = os.open(records.directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        with path.open("rb") as file:
-            return b"Written by `ipam install`" in file.read(1024)
-    except OSError:
-        return False
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(fd)
+
+
+def _keep(records: Records) -> None:
+    """Copy aside what stands in the plugin's place and is not ours: a file, or a link as a link."""
+    plugin = records.plugin
+    if is_ours(plugin) or not is_there(plugin):
+        return
+    if not plugin.is_symlink() and not plugin.is_file():
+        raise ValueError(f"{plugin} is not a file")
+    copy = temporary(records.replaced)
+    copy.unlink(missing_ok=True)
+    shutil.copy2(plugin, copy, follow_symlinks=False)
+    if not copy.is_symlink():
+        _sync(copy)
+    copy.replace(records.replaced)
+    _sync(records.directory)
+    print(f"kept      {records.replaced} (the {plugin.name} that was there)")
 
 
 def write(path: Path, data: bytes, *, mode: int) -> None:
-    """Make or replace a file at once: who looks sees the old one or the new one, whole."""
-    temporary = path.with_name(f".{path.name}.new")
-    with temporary.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.chmod(mode)
-    temporary.replace(path)
+    """Make or replace a file at once: who looks, even after a power cut, finds the old one or the new one, whole."""
+    new = temporary(path)
+    try:
+        with new.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fchmod(file.fileno(), mode)
+            os.fsync(file.fileno())
+        new.replace(path)
+    except OSError:
+        new.unlink(missing_ok=True)
+        raise
+    _sync(path.parent)
 
 
-def _copy(source: Path, target: Path) -> None:
-    if source.is_symlink():
-        target.unlink(missing_ok=True)
-        target.symlink_to(source.readlink())
-    else:
-        shutil.copy2(source, target)
+def _sync(path: Path) -> None:
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)

@@ -2,28 +2,62 @@
 
 from __future__ import annotations
 
-from ipam.cli.install import KEPT, add_arguments, is_ours, plugin_path
+from filecmp import cmp
+
+from ipam.cli import units
+from ipam.cli.install import add_places, locked, records_of
+from ipam.cli.plugins import is_ours, is_there
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from argparse import Namespace
+    from argparse import ArgumentParser, Namespace
+    from pathlib import Path
 
-__all__ = ["add_arguments", "run"]
+    from ipam.cli.plugins import Records
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """The options of `ipam uninstall`."""
+    add_places(parser)
 
 
 def run(options: Namespace) -> None:
     """Undo `ipam install`. Leases and history stay where they are."""
-    target = plugin_path(options)
-    kept = target.parent / KEPT
-    replaced = kept / f"{options.name}.replaced"
-    if not is_ours(target):
-        raise ValueError(f"{target} was not put there by `ipam install`: left as it is")
-    if replaced.exists() or replaced.is_symlink():
-        replaced.replace(target)
-        print(f"restored  {target}")
-    else:
-        target.unlink()
-        print(f"removed   {target}")
-    (kept / f"{options.name}.bundle").unlink(missing_ok=True)
-    if kept.is_dir() and not any(kept.iterdir()):
-        kept.rmdir()
+    records = records_of(options)
+    removed = records.directory.is_dir() and _remove(records)
+    if options.systemd:
+        removed |= units.uninstall(options.systemd_dir, options.tmpfiles_dir)
+    elif units.are_installed(options.systemd_dir):
+        print("the units of the daemon stay; `ipam uninstall --systemd` removes them")
+    if not removed:
+        raise ValueError(f"{records.plugin} was not put there by `ipam install`: left as it is")
+
+
+def _remove(records: Records) -> bool:
+    """Whether anything of ours was there."""
+    with locked(records):
+        plugin, replaced = records.plugin, records.replaced
+        kept, ours = is_there(replaced), is_ours(plugin)
+        if kept and (ours or not is_there(plugin)):
+            replaced.replace(plugin)
+            print(f"restored  {plugin}")
+        elif ours:
+            plugin.unlink()
+            print(f"removed   {plugin}")
+        elif kept and _same(plugin, replaced):  # the install was interrupted
+            replaced.unlink()
+        elif kept:
+            print(f"left      {plugin}, which somebody else put there since, and {replaced}, which was there before")
+        rest = [path for path in (records.one_shot, *records.bundles(), *records.unfinished()) if is_there(path)]
+        for path in rest:
+            path.unlink()
+        empty = not any(records.directory.iterdir())
+        if empty:
+            records.directory.rmdir()
+        return bool(ours or kept or rest or empty)
+
+
+def _same(one: Path, other: Path) -> bool:
+    if one.is_symlink() or other.is_symlink():
+        return one.is_symlink() and other.is_symlink() and one.readlink() == other.readlink()
+    return cmp(one, other, shallow=False)

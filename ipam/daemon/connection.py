@@ -8,11 +8,14 @@ from time import monotonic
 from ipam import frame
 from ipam.request import Reply, Request
 
-READ_DEADLINE = 5.0
-"""Seconds for a whole request to come in."""
+SILENCE_DEADLINE = 35.0
+"""Seconds until a request begins: a launcher connects first, and may wait 30 s for its own stdin."""
 
-LINGER_DEADLINE = 30.0
-"""Seconds for a launcher to take its answer and close."""
+READ_DEADLINE = 5.0
+"""Seconds for the rest of the request to come in."""
+
+LINGER_DEADLINE = 125.0
+"""Seconds for a launcher to take its answer and close: its own deadline, after which it says UNDELIVERED, is 120 s."""
 
 _PIECE = 1 << 16
 
@@ -22,9 +25,9 @@ class Gone(Exception):
 
 
 class Connection:
-    """`deadline` (monotonic seconds) moves with the state: reading, then waiting for us (none), then leaving.
+    """`deadline` (monotonic seconds) moves with the state: silent, reading, waiting for us (none), leaving.
 
-    `watched` are the epoll events that it is registered for.
+    `started` is when the whole request was here, `watched` are the epoll events that it is registered for.
     """
 
     __slots__ = ("_in", "_out", "answered", "deadline", "peer", "reply", "socket", "started", "watched")
@@ -33,7 +36,7 @@ class Connection:
         self.socket = sock
         self.peer = peer
         self.started = monotonic()
-        self.deadline: float | None = self.started + READ_DEADLINE
+        self.deadline: float | None = self.started + SILENCE_DEADLINE
         self.reply: Reply | None = None
         self.answered = False
         self.watched = 0
@@ -51,14 +54,17 @@ class Connection:
                 raise Gone from error
             if not data:
                 raise Gone
+            if not self._in:
+                self.deadline = monotonic() + READ_DEADLINE
             self._in += data
             if len(self._in) < frame.PREFIX:
                 continue
             length = frame.payload_length(bytes(self._in[: frame.PREFIX]), frame.REQUEST_LIMIT)
             if len(self._in) >= frame.PREFIX + length:
                 payload = bytes(self._in[frame.PREFIX : frame.PREFIX + length])
+                self._in.clear()
                 protocol, env, stdin = frame.decode_request(payload)
-                self.deadline = None
+                self.started, self.deadline = monotonic(), None
                 return protocol, Request(env, stdin, f"/proc/{self.peer}/ns/net")
 
     def has_left(self) -> bool:
@@ -73,7 +79,8 @@ class Connection:
     def answer(self, reply: Reply, protocol: int = frame.PROTOCOL) -> None:
         """Have the answer sent: by send()."""
         self.reply = reply
-        self._out = frame.encode_reply(reply.exit_code, reply.stdout, reply.stderr.encode(), protocol)
+        stderr = reply.stderr.encode("utf-8", "backslashreplace")
+        self._out = frame.encode_reply(reply.exit_code, reply.stdout, stderr, protocol)
         self.deadline = monotonic() + LINGER_DEADLINE
 
     def send(self) -> bool:

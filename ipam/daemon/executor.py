@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import traceback
 from collections import deque
 from collections.abc import Callable
 from queue import SimpleQueue
@@ -90,5 +92,9 @@ class Lane:
                 self.busy = bool(batch)
             if not batch:
                 return
-            replies = perform_together([work for work, _ in batch])
+            try:
+                replies = perform_together([work for work, _ in batch])
+            except BaseException:  # a thread that ends unseen would leave its network without answers for ever
+                traceback.print_exc()
+                os._exit(os.EX_SOFTWARE)
             self._report([(done, reply) for (_, done), reply in zip(batch, replies, strict=True)])

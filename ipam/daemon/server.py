@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import resource
 import select
 import signal
 import socket
 import struct
 import sys
+from errno import EMFILE, ENFILE, ENOBUFS, ENOMEM
+from pathlib import Path
 from time import monotonic
 
 from ipam import frame, handler
 from ipam.daemon import systemd
-from ipam.daemon.connection import Connection, Gone
+from ipam.daemon.connection import READ_DEADLINE, Connection, Gone
 from ipam.daemon.executor import Executor
 from ipam.daemon.statistics import Statistics
 from ipam.model import Host
@@ -19,8 +22,10 @@ from ipam.registry import Stores
 from ipam.request import Reply, Request
 
 MOST_CONNECTIONS = 4096
+_OTHER_FILES = 512  # that stores may have open at once
 _SWEEP = 1.0  # seconds between looks at deadlines
 _CREDENTIALS = struct.Struct("3i")  # pid, uid, gid: SO_PEERCRED, unix(7)
+_NO_ROOM = (EMFILE, ENFILE, ENOBUFS, ENOMEM)
 
 
 class Server:
@@ -34,14 +39,17 @@ class Server:
         self._statistics = Statistics(host.clock())
         self._epoll = select.epoll()
         self._connections: dict[int, Connection] = {}
+        self._most = _room_for_connections()
         self._bell, self._ringer = socket.socketpair()
         self._executor = Executor(self._wake)
+        self._told: set[int] = set()
         self._stopping = False
-        self._reopen = False
+        self._listening = False
+        self._deaf = False
         for sock in (listener, self._bell, self._ringer):
             sock.settimeout(0)
-        self._epoll.register(listener, select.EPOLLIN)
         self._epoll.register(self._bell, select.EPOLLIN)
+        self._listen()
 
     def _wake(self) -> None:
         try:
@@ -51,21 +59,18 @@ class Server:
 
     def run(self) -> None:
         """Serve. SIGTERM and SIGINT: finish what was begun, then return. SIGHUP: open the stores anew."""
-        signal.signal(signal.SIGTERM, lambda *_: self._stop())
-        signal.signal(signal.SIGINT, lambda *_: self._stop())
-        signal.signal(signal.SIGHUP, lambda *_: self._open_anew())
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, lambda number, _: self._told.add(number))
         signal.set_wakeup_fd(self._ringer.fileno(), warn_on_full_buffer=False)
         systemd.notify("READY=1")
         watchdog, pinged, swept = systemd.watchdog_seconds(), 0.0, 0.0
         pause = min(_SWEEP, watchdog / 3) if watchdog else _SWEEP
-        while not self._stopping or self._connections or self._executor.unfinished:
+        while not self._is_done():
             for fd, events in self._epoll.poll(pause):
                 self._event(fd, events)
             self._executor.run()
             self._executor.collect()
-            if self._reopen and not self._executor.unfinished:
-                self._reopen = False
-                self._stores.close()
+            self._obey()
             now = monotonic()
             if now - swept >= _SWEEP:
                 swept = now
@@ -73,16 +78,45 @@ class Server:
             if watchdog and now - pinged >= watchdog / 3:
                 pinged = now
                 systemd.notify("WATCHDOG=1")
-        systemd.notify("STOPPING=1")
         self._stores.close()
 
-    def _stop(self) -> None:
-        if not self._stopping:
-            self._stopping = True
-            self._epoll.unregister(self._listener)  # who calls now waits in the backlog for our successor
+    def _is_done(self) -> bool:
+        if not self._stopping or self._connections or self._executor.unfinished:
+            return False
+        if self._listening:
+            self._accept()  # who was on the way when the socket's name went
+        return not self._connections and not self._executor.unfinished
 
-    def _open_anew(self) -> None:
-        self._reopen = True
+    def _obey(self) -> None:
+        """Do what signals have asked for."""
+        if signal.SIGHUP in self._told and not self._executor.unfinished:
+            self._told.discard(signal.SIGHUP)
+            self._stores.close()
+        if self._told & {signal.SIGTERM, signal.SIGINT} and not self._stopping:
+            self._stopping = True
+            systemd.notify("STOPPING=1")
+            if systemd.keeps_the_socket():
+                self._ignore()  # who calls now waits in the backlog for our successor
+                self._deaf = True
+            else:
+                Path(self._listener.getsockname()).unlink(missing_ok=True)  # who calls now becomes a one-shot
+            self._hurry(monotonic() + READ_DEADLINE)
+
+    def _hurry(self, latest: float) -> None:
+        """A restart waits for work, not for those who hang."""
+        for connection in self._connections.values():
+            if connection.deadline is not None:
+                connection.deadline = min(connection.deadline, latest)
+
+    def _listen(self) -> None:
+        if not self._listening and not self._deaf:
+            self._listening = True
+            self._epoll.register(self._listener, select.EPOLLIN)
+
+    def _ignore(self) -> None:
+        if self._listening:
+            self._listening = False
+            self._epoll.unregister(self._listener)
 
     def _event(self, fd: int, events: int) -> None:
         if fd == self._listener.fileno():
@@ -97,11 +131,16 @@ class Server:
             self._advance(self._connections[fd], events)
 
     def _accept(self) -> None:
-        """Take everyone who waits, so that their requests share a commit."""
-        while not self._stopping and len(self._connections) < MOST_CONNECTIONS:
+        """Take everyone who waits, so that their requests share a commit; no more than there is room for."""
+        while self._listening:
+            if len(self._connections) >= self._most:
+                self._ignore()
+                return
             try:
                 sock, _ = self._listener.accept()
-            except (BlockingIOError, ConnectionAbortedError):
+            except OSError as error:
+                if error.errno in _NO_ROOM:
+                    self._ignore()
                 return
             sock.settimeout(0)
             pid, uid, _gid = _CREDENTIALS.unpack(sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
@@ -127,9 +166,9 @@ class Server:
                 if events & select.EPOLLOUT:
                     self._send(connection)
                 if connection.leaves():
-                    self._drop(connection)
+                    self._close(connection)
         except (Gone, frame.FrameError):
-            self._drop(connection, delivered=False)
+            self._give_up(connection)
 
     def _watch(self, connection: Connection, events: int) -> None:
         if events == connection.watched:
@@ -160,8 +199,8 @@ class Server:
 
     def _finish(self, connection: Connection, command: str, reply: Reply) -> None:
         self._statistics.count(command, reply, monotonic() - connection.started)
-        if reply.stderr:
-            sys.stderr.write(reply.stderr)
+        if reply.exit_code and reply.stderr:
+            _log(reply.stderr)
         try:
             if connection.has_left():
                 connection.reply = reply
@@ -169,24 +208,52 @@ class Server:
             connection.answer(reply)
             self._send(connection)
         except (Gone, frame.FrameError):
-            self._drop(connection, delivered=False)
+            self._give_up(connection)
 
     def _send(self, connection: Connection) -> None:
         left = connection.send()
         self._watch(connection, select.EPOLLIN | select.EPOLLOUT if left else select.EPOLLIN)
 
-    def _drop(self, connection: Connection, *, delivered: bool = True) -> None:
-        """Close a connection; what its call took is given back where the answer was not delivered."""
-        self._connections.pop(connection.socket.fileno(), None)
-        connection.socket.close()
+    def _give_up(self, connection: Connection) -> None:
+        """Nobody got the answer: what the call took is given back, and then the launcher sees that we close."""
         reply = connection.reply
-        if not delivered and reply is not None and reply.undo is not None:
-            undo, reply.undo = reply.undo, None
-            self._executor.submit(undo, lambda _reply: None)
-            self._wake()
+        if reply is None or reply.undo is None:
+            self._close(connection)
+            return
+        undo, reply.undo, connection.deadline = reply.undo, None, None
+        self._watch(connection, 0)
+        self._executor.submit(undo, lambda _reply: self._close(connection))
+        self._wake()
+
+    def _close(self, connection: Connection) -> None:
+        del self._connections[connection.socket.fileno()]
+        connection.socket.close()
+        self._listen()  # there is room again
 
     def _sweep(self, now: float) -> None:
         """Let go of those who hang: half a request, or an answer that nobody takes."""
         for connection in list(self._connections.values()):
             if connection.deadline is not None and now > connection.deadline:
-                self._drop(connection, delivered=connection.answered)
+                if connection.answered:
+                    self._close(connection)
+                else:
+                    self._give_up(connection)
+        self._listen()
+
+
+def _room_for_connections() -> int:
+    """How many connections there can be; raises the limit on open files as far as that is allowed."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    files = MOST_CONNECTIONS + _OTHER_FILES
+    if hard != resource.RLIM_INFINITY:
+        files = min(files, hard)
+    if soft != resource.RLIM_INFINITY:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, files), hard))
+    return min(MOST_CONNECTIONS, max(files - _OTHER_FILES, files // 2))
+
+
+def _log(text: str) -> None:
+    try:
+        sys.stderr.write(text)
+    except OSError:
+        return  # whoever reads the log has gone; the callers have not

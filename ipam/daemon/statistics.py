@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter, deque
 
-from ipam import __version__, frame, jsontext
+from ipam import __version__, cni, frame, jsontext
 from ipam.errors import CniError
 from ipam.registry import Stores
 from ipam.request import Reply
@@ -23,7 +23,8 @@ class Statistics:
         self._seconds: dict[str, deque[float]] = {}
 
     def count(self, command: str, reply: Reply, seconds: float) -> None:
-        """Note an answered request."""
+        """Note an answered request. What callers make up instead of a command counts as one and the same."""
+        command = command if command in cni.REQUIRED else "other"
         result = "ok" if reply.exit_code == 0 else _code(reply)
         self._requests[command, result] += 1
         self._seconds.setdefault(command, deque(maxlen=_REMEMBERED)).append(seconds)

@@ -8,9 +8,14 @@ import socket
 _FIRST_FD = 3
 
 
+def keeps_the_socket() -> bool:
+    """Whether systemd opened a socket for us (LISTEN_FDS), which will be there for our successor."""
+    return os.environ.get("LISTEN_PID") == str(os.getpid()) and os.environ.get("LISTEN_FDS", "0") != "0"
+
+
 def listener() -> socket.socket | None:
-    """The socket that systemd opened for us (LISTEN_FDS), None where it did not."""
-    if os.environ.get("LISTEN_PID") != str(os.getpid()) or os.environ.get("LISTEN_FDS", "0") == "0":
+    """The socket that systemd opened for us, None where it did not."""
+    if not keeps_the_socket():
         return None
     os.set_inheritable(_FIRST_FD, False)  # noqa: FBT003 - takes no keyword
     return socket.socket(fileno=_FIRST_FD)
@@ -25,7 +30,7 @@ def notify(state: str) -> None:
         address = "\0" + address[1:]
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sock:
         try:
-            sock.sendto(state.encode(), address)
+            sock.sendto(state.encode(), socket.MSG_DONTWAIT, address)
         except OSError:
             return  # a manager that cannot be told must not end the service
 

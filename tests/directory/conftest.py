@@ -1,5 +1,6 @@
 """A node on an empty data directory, and a guest in the directory of its network."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -8,9 +9,11 @@ from tests.directory.guest import Guest
 from tests.directory.node import Node
 
 
-@pytest.fixture
-def node(tmp_path: Path) -> Node:
-    return Node(tmp_path / "networks")
+@pytest.fixture(params=[False, True], ids=["opened for each call", "stays open"])
+def node(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Node]:
+    node = Node(tmp_path / "networks", stays_open=request.param)
+    yield node
+    node.close()
 
 
 @pytest.fixture

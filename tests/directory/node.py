@@ -1,6 +1,7 @@
 """A node that uses a directory store as the plugin does, without the protocol around it."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -28,27 +29,52 @@ def texts(leases: Iterable[Lease]) -> list[str]:
 
 
 class Node:
-    """ADD, DEL and GC on a data directory; each call opens the store anew, as each process does."""
+    """ADD, DEL and GC on a data directory.
 
-    def __init__(self, root: Path, *, boot: str = BOOT, clock: Callable[[], float] | None = None) -> None:
+    Each call opens the store anew, as each process does; `stays_open`: they all use one, as a daemon does.
+    """
+
+    def __init__(self, root: Path, *, boot: str = BOOT, stays_open: bool = False) -> None:
         self.root = root
         self.directory = root / NETWORK
         self.records = root / ".ipam" / NETWORK
         self.boot = boot
-        self.clock = clock or Ticking()
+        self.clock: Callable[[], float] = Ticking()
         self.durable = False
+        self._stays_open = stays_open
+        self._open: dict[str, DirectoryStore] = {}
 
     def host(self) -> Host:
         """This node in its present boot."""
-        return Host(NODE, self.boot, self.clock)
+        return Host(NODE, self.boot, self._now)
 
-    def store(self) -> DirectoryStore:
-        """The store, just opened."""
-        return DirectoryStore(str(self.root), self.host(), lock_timeout=30, durable=self.durable)
+    def _now(self) -> float:
+        """By whatever clock the node has at the moment."""
+        return self.clock()
+
+    @contextmanager
+    def store(self) -> Iterator[DirectoryStore]:
+        """The store: just opened, or what has been open since this boot began."""
+        store = self._open.get(self.boot)
+        if store is None:
+            self.close()
+            store = DirectoryStore(str(self.root), self.host(), lock_timeout=30, durable=self.durable)
+            self._open[self.boot] = store
+        try:
+            yield store
+        finally:
+            if not self._stays_open:
+                self.close()
+
+    def close(self) -> None:
+        """Close what is open."""
+        while self._open:
+            self._open.popitem()[1].close()
 
     def transact(self, change: Callable[[Transaction], T]) -> T:
         """One transaction."""
-        return self.store().transact(NETWORK, change)
+        with self.store() as store:
+            return store.transact(NETWORK, change)
 
     def settle(self) -> None:
         """A transaction that changes nothing: what a crash or others left is put right before it."""
@@ -85,7 +111,8 @@ class Node:
 
     def forget(self) -> int:
         """Forget all history that can be forgotten."""
-        return self.store().forget(NETWORK, before=4e9)
+        with self.store() as store:
+            return store.forget(NETWORK, before=4e9)
 
     def leases(self) -> dict[str, str]:
         """Which container holds which address, as the store has it."""
@@ -93,15 +120,21 @@ class Node:
 
     def records_of_leases(self) -> list[Lease]:
         """All that the store knows of its leases."""
-        return list(self.store().leases(NETWORK))
+        with self.store() as store:
+            return list(store.leases(NETWORK))
 
     def held(self, name: str, ifname: str = "eth0") -> list[str]:
         """The addresses that an attachment holds, by the index."""
-        return texts(self.transact(lambda tx: tx.held_by(who(name, ifname))))
+        return texts(self.held_by(who(name, ifname)))
+
+    def held_by(self, holder: Attachment) -> list[Lease]:
+        """The leases of an attachment, by the index."""
+        return self.transact(lambda tx: tx.held_by(holder))
 
     def history(self) -> list[Event]:
         """Every event."""
-        return list(self.store().history(NETWORK))
+        with self.store() as store:
+            return list(store.history(NETWORK))
 
     def causes(self) -> list[tuple[str, str, str]]:
         """History in short: what, to which container, why."""
@@ -156,7 +189,7 @@ def assert_sound(node: Node, *ranges: Range, blocked: Iterable[str] = ()) -> Non
     assert list(node.transact(lambda tx: list(tx.leases()))) == leases
     assert replayed(node.history()) == by_address, "history does not lead to the leases"
     for holder in set(by_address.values()):
-        held = {lease.address for lease in node.transact(lambda tx, holder=holder: tx.held_by(holder))}
+        held = {lease.address for lease in node.held_by(holder)}
         assert {place for place, theirs in by_address.items() if theirs == holder} <= held
         assert held <= {place for place, theirs in by_address.items() if theirs.container_id == holder.container_id}
     for rng in ranges:

@@ -34,7 +34,8 @@ def test_held_leases_keep_their_claims_and_all_that_is_known_of_them(node: Node)
 def test_only_what_is_older_is_forgotten(node: Node) -> None:
     churn(node, 4)
     times = [event.time for event in node.history()]
-    assert node.store().forget(NETWORK, before=times[4]) == 4
+    with node.store() as store:
+        assert store.forget(NETWORK, before=times[4]) == 4
     assert [event.time for event in node.history()] == times[4:]
 
 

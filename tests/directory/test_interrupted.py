@@ -1,6 +1,7 @@
 """Killed right before any change of the file system: the next call finds the operation done or not begun."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -42,7 +43,7 @@ def test_a_killed_first_add_is_done_or_undone(deaths: Deaths) -> None:
 
 
 def _bound(node: Node, method: str, *arguments: object) -> Callable[[], object]:
-    return lambda: getattr(node, method)(*arguments)
+    return partial(getattr(node, method), *arguments)
 
 
 def test_a_killed_dual_stack_add_is_done_or_undone_as_a_whole(deaths: Deaths) -> None:
@@ -83,7 +84,7 @@ def test_killed_while_putting_right_what_was_killed_the_next_call_puts_it_right(
 
     second_deaths = 0
     for last in every_death(lambda: _bound(deaths.fresh(), "add", "one", SMALL)):
-        for _ in every_death(lambda last=last: half_done(last)):
+        for _ in every_death(partial(half_done, last)):
             second_deaths += 1
             deaths.node.settle()
             assert deaths.node.leases() in ({}, {"10.0.0.2": "one"})

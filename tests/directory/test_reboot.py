@@ -161,11 +161,11 @@ def test_a_power_cut_that_brings_back_old_bitmaps_leaks_no_address(node: Node) -
 def test_another_nodes_leases_are_left_alone(node: Node) -> None:
     from ipam import allocator
     from ipam.model import NO_POD, Host
-    from ipam.testing import NETWORK, network
+    from ipam.testing import network
 
     there = Host("node-b", "its own boot", node.clock)
     node.transact(lambda tx: allocator.allocate(tx, network(SMALL), who("elsewhere"), NO_POD, there))
     node.add("one", SMALL)
     node.boot = NEXT_BOOT
     node.delete("nobody")
-    assert [lease.attachment for lease in node.store().leases(NETWORK)] == [who("elsewhere")]
+    assert [lease.attachment for lease in node.records_of_leases()] == [who("elsewhere")]

@@ -55,10 +55,11 @@ def snapshot(directory: Path) -> dict[str, tuple[int, int, bytes]]:
     found = {}
     for path in sorted(directory.rglob("*")):
         status = path.lstat()
+        content = b""
         if path.is_symlink():
             content = bytes(path.readlink())
-        else:
-            content = path.read_bytes() if path.is_file() else b""
+        elif path.is_file():
+            content = path.read_bytes()
         found[str(path.relative_to(directory))] = (status.st_mode, status.st_mtime_ns, content)
     return found
 

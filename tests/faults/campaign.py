@@ -44,38 +44,39 @@ class Score(NamedTuple):
 
 def plan(plugin: Path, scenario: Scenario, *, every: int = 1) -> list[Case]:
     """All cases of a scenario, or every n-th, from the system calls that an unharmed run makes."""
-    cases = []
-    for torn in _halves(plugin, scenario) if scenario.torn else [None]:
-        starting, working = _points(plugin, scenario, torn)
-        faults = [Fault(point) for point in [*starting, *working, *_beyond(working)]]
-        if not scenario.kills_only:
-            failing = [point for point in working if point.call in FAILING_CALLS]
-            faults += [fault for point in failing for fault in _failures(point)]
-        cases += [Case(scenario, fault, torn) for fault in faults]
-    return cases[::every]
+    torn = _half(plugin, scenario) if scenario.torn else None
+    if scenario.torn and torn is None:
+        return []
+    starting, working = _points(plugin, scenario, scenario.command, torn)
+    faults = [Fault(point) for point in [*starting, *working, *_beyond(working)]]
+    if not scenario.kills_only:
+        failing = [point for point in working if point.call in FAILING_CALLS]
+        faults += [fault for point in failing for fault in _failures(point)]
+    return [Case(scenario, fault, torn) for fault in faults[::every]]
 
 
-def _points(plugin: Path, scenario: Scenario, torn: Fault | None) -> tuple[list[Point], list[Point]]:
+def _points(
+    plugin: Path, scenario: Scenario, command: str, torn: Fault | None = None
+) -> tuple[list[Point], list[Point]]:
     with tempfile.TemporaryDirectory(prefix="ipam-faults-") as name:
         node = Node(plugin, Path(name) / "networks", scenario)
         prepare(node, scenario, torn)
-        environment = node.environment(scenario.command, VICTIM)
+        environment = node.environment(command, VICTIM if command == scenario.command else TORN)
         outcome, trace = record([str(plugin)], environment, node.config)
         if outcome.exit_code != 0:
             raise RuntimeError(f"{scenario.name} fails without a fault: {outcome.stdout!r} {outcome.stderr!r}")
         return points(trace, node.directory)
 
 
-def _halves(plugin: Path, scenario: Scenario) -> list[Fault]:
-    """The first and the last kill that leave an ADD with some, but not all of its addresses."""
-    found = []
-    for point in _points(plugin, scenario, None)[1]:
+def _half(plugin: Path, scenario: Scenario) -> Fault | None:
+    """The last kill that leaves an ADD with some, but not all of its addresses; None if there is none."""
+    for point in reversed(_points(plugin, scenario, "ADD")[1]):
         with tempfile.TemporaryDirectory(prefix="ipam-faults-") as name:
             node = Node(plugin, Path(name) / "networks", scenario)
             prepare(node, scenario, Fault(point))
             if 0 < len(node.held_by(TORN)) < len(scenario.ranges):
-                found.append(Fault(point))
-    return [found[0], found[-1]] if found else []
+                return Fault(point)
+    return None
 
 
 def _beyond(working: list[Point]) -> Iterator[Point]:

@@ -61,6 +61,7 @@ SCENARIOS = (
     Scenario("ADD after a half ADD", "ADD", (IPV4, IPV6), 1, Next.NEIGHBOUR, kills_only=True, torn=True),
     Scenario("DEL", "DEL", (IPV4,), others=2),
     Scenario("dual-stack DEL", "DEL", (IPV4, IPV6), others=1),
+    Scenario("DEL after a half ADD", "DEL", (IPV4, IPV6), others=1, torn=True),
     Scenario("dual-stack ADD, synced", "ADD", (IPV4, IPV6), others=1, extra=FULL),
     Scenario("dual-stack DEL, synced", "DEL", (IPV4, IPV6), others=1, extra=FULL),
 )

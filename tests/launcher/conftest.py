@@ -24,13 +24,15 @@ ENV = {
 }
 CONFIG = b'{"cniVersion": "1.0.0", "name": "net", "ipam": {"type": "host-local"}}\n'
 NAME = "host-local"
-# Says what it was given and from whom: {"env": .., "stdin": ..} as latin-1, so that no byte is lost.
+# Says what it was given, as latin-1, so that no byte is lost.
 ONE_SHOT = """\
 #!{python} -IS
 import json, os, sys
 with open("/proc/self/environ", "rb") as file:
     environ = file.read().decode("latin-1").split("\\0")[:-1]
-print(json.dumps({{"environ": environ, "stdin": sys.stdin.buffer.read().decode("latin-1")}}), end="")
+stdin = sys.stdin.buffer.read().decode("latin-1")
+open_files = len(os.listdir("/proc/self/fd")) - 1
+print(json.dumps({{"environ": environ, "stdin": stdin, "open": open_files}}), end="")
 print("one-shot", file=sys.stderr)
 sys.exit(3)
 """
@@ -89,7 +91,7 @@ def environment(place: Path, **changes: str) -> dict[str, str]:
     return ENV | {"IPAM_SOCKET": str(place)} | changes
 
 
-def run(launcher: Path, place: Path, stdin: bytes = CONFIG, **changes: str) -> Done:
+def run(launcher: Path, place: Path, stdin: bytes = CONFIG, /, **changes: str) -> Done:
     """One call through the launcher."""
     return subprocess.run(
         [launcher], env=environment(place, **changes), input=stdin, capture_output=True, timeout=PATIENCE, check=False
@@ -108,6 +110,7 @@ def fallback(done: Done) -> Fallback:
     """What the one-shot was given, where it was the one-shot that answered."""
     assert (done.returncode, done.stderr) == (ONE_SHOT_STATUS, b"one-shot\n"), done.stdout
     answer = json.loads(done.stdout)
+    assert answer["open"] == 3, "besides stdin, stdout and stderr it inherits nothing"
     return Fallback([text.encode("latin-1") for text in answer["environ"]], answer["stdin"].encode("latin-1"))
 
 

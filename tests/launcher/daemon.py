@@ -1,6 +1,8 @@
 """A daemon that does what a test tells it: a unix socket, one thread, one function for each connection."""
 
+import os
 import socket
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -65,14 +67,12 @@ class Daemon:
         self._socket.listen(backlog)
         self._path = path
         self._thread = threading.Thread(target=self._serve)
-        self._stopping = False
 
     def __enter__(self) -> "Daemon":
         self._thread.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
-        self._stopping = True
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as last:
             last.connect(str(self._path))
         self._thread.join(PATIENCE)
@@ -85,12 +85,17 @@ class Daemon:
         while True:
             connection, _ = self._socket.accept()
             with connection:
-                if self._stopping:
-                    return
+                if peer_of(connection) == os.getpid():
+                    return  # it is the last, from __exit__; those before it have been served
                 try:
                     self.seen.append(self._behave(Caller(connection)))
                 except Exception as error:
                     self._failure = error
+
+
+def peer_of(connection: socket.socket) -> int:
+    """The process that connected."""
+    return int.from_bytes(connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 4), sys.byteorder)
 
 
 def answering(reply: bytes) -> Callable[[Caller], object]:

@@ -3,6 +3,7 @@
 import os
 import resource
 import subprocess
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from ipam import frame
 from tests.launcher.conftest import CONFIG, ENV, as_environ, environment, run
 from tests.launcher.daemon import PATIENCE, Caller, Daemon, answering
+from tests.launcher.processes import started
 
 RESULT = b'{\n    "cniVersion": "1.0.0",\n    "ips": []\n}'
 
@@ -116,13 +118,12 @@ def test_callers_wait_for_room_in_the_daemons_queue(launcher: Path, place: Path,
         caller.send(frame.encode_reply(0, caller.request()[2]))
 
     callers = []
-    with Daemon(place, behave, backlog=1):
+    with ExitStack() as processes, Daemon(place, behave, backlog=1):
         for i in range(100):
             config = tmp_path / str(i)
             config.write_bytes(b"config %d" % i)
             with config.open("rb") as stdin:
-                callers.append(
-                    subprocess.Popen([launcher], env=environment(place), stdin=stdin, stdout=subprocess.PIPE)
-                )
+                caller = started([launcher], env=environment(place), stdin=stdin, stdout=subprocess.PIPE)
+                callers.append(processes.enter_context(caller))
         answers = [process.communicate(timeout=PATIENCE)[0] for process in callers]
     assert answers == [b"config %d" % i for i in range(100)]

@@ -11,7 +11,7 @@ import pytest
 from ipam import frame
 from tests.launcher.conftest import CONFIG, ENV, environment, run
 from tests.launcher.daemon import PATIENCE, Caller, Daemon, answering
-from tests.launcher.processes import until
+from tests.launcher.processes import started, until
 
 REPLY = frame.encode_reply(0, b'{"ips": []}', b"a line\n")
 REQUEST = (frame.PROTOCOL, ENV, CONFIG)
@@ -53,14 +53,16 @@ def test_an_answer_that_cannot_be_written_is_reported_to_the_daemon(launcher: Pa
     os.close(writing)
 
 
-def test_a_stdout_that_nobody_reads_is_given_up(hasty: Path, place: Path) -> None:
+@pytest.mark.parametrize("full", [True, False])
+def test_a_stdout_that_nobody_reads_is_given_up(hasty: Path, place: Path, full: bool) -> None:
     reading, writing = os.pipe()
-    os.set_blocking(writing, False)
-    with pytest.raises(BlockingIOError):
-        while True:
-            os.write(writing, bytes(4096))
-    os.set_blocking(writing, True)
-    with Daemon(place, answering(REPLY)) as daemon:
+    if full:
+        os.set_blocking(writing, False)
+        with pytest.raises(BlockingIOError):
+            while True:
+                os.write(writing, bytes(4096))
+        os.set_blocking(writing, True)
+    with Daemon(place, answering(frame.encode_reply(0, bytes(1 << 20)))) as daemon:
         assert run_to(hasty, place, writing)[0] == 1
     assert daemon.seen == [(REQUEST, frame.UNDELIVERED)]
     os.close(reading)
@@ -81,7 +83,7 @@ def test_the_launcher_waits_until_the_daemon_has_given_back(launcher: Path, plac
 
     with (
         Daemon(place, behave) as daemon,
-        subprocess.Popen(
+        started(
             [launcher], env=environment(place), stdin=subprocess.DEVNULL, stdout=writing, stderr=subprocess.DEVNULL
         ) as process,
     ):
@@ -145,9 +147,7 @@ def test_a_launcher_killed_before_it_reads_the_answer_is_a_reset_to_the_daemon(l
     listener.listen()
     with (
         listener,
-        subprocess.Popen(
-            [launcher], env=environment(place), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
-        ) as process,
+        started([launcher], env=environment(place), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as process,
     ):
         connection, _ = listener.accept()
         caller = Caller(connection)

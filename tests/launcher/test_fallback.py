@@ -21,7 +21,7 @@ from tests.launcher.conftest import (
     run,
 )
 from tests.launcher.daemon import PATIENCE, Caller, Daemon, answering
-from tests.launcher.processes import fill, is_asleep, until
+from tests.launcher.processes import fill, is_asleep, started, until
 
 NEWER = frame.encode_reply(frame.REFUSED, b"", b"", protocol=frame.PROTOCOL + 1)
 
@@ -94,8 +94,11 @@ def test_a_launcher_that_was_replaced_meanwhile_finds_the_one_shot(build: Build,
     # As in an upgrade: it waits in a full queue, its file is replaced, and the daemon stops.
     launcher = build()
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    with listener, fill(listener, place):
-        process = subprocess.Popen([launcher], env=environment(place), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+    with (
+        listener,
+        fill(listener, place),
+        started([launcher], env=environment(place), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as process,
+    ):
         until(lambda: is_asleep(process.pid))
         shutil.copy(launcher, launcher.with_name("new"))
         launcher.with_name("new").replace(launcher)

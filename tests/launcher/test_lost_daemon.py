@@ -10,7 +10,7 @@ import pytest
 from ipam import frame
 from tests.launcher.conftest import CONFIG, environment, error, run
 from tests.launcher.daemon import PATIENCE, Caller, Daemon
-from tests.launcher.processes import fill
+from tests.launcher.processes import fill, started
 
 REPLY = frame.encode_reply(0, b'{"ips": []}', b"a line\n")
 CLOSED = "it closed the connection"
@@ -118,7 +118,7 @@ def test_a_daemon_killed_with_the_connection_in_its_queue_is_an_error(launcher: 
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     listener.bind(str(place))
     listener.listen()
-    with subprocess.Popen([launcher], env=environment(place), stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+    with started([launcher], env=environment(place), stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         connection, _ = listener.accept()  # it is connected, and waits for its stdin
         listener.close()
         connection.close()

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from ipam import frame
 from tests.launcher.conftest import CONFIG, ENV, environment
-from tests.launcher.daemon import PATIENCE, Caller
-from tests.launcher.processes import fill, is_asleep, until
+from tests.launcher.daemon import PATIENCE, Caller, peer_of
+from tests.launcher.processes import fill, is_asleep, started, until
 
 # A program starts with no handlers; what it can be interrupted by is what its caller had ignored, what is
 # ignored by default, and being stopped and continued.
@@ -34,20 +34,18 @@ def test_a_call_under_a_storm_of_signals_is_answered(launcher: Path, place: Path
     answer = os.urandom(1 << 20)
     reply = frame.encode_reply(5, answer, b"a line\n")
     config = CONFIG + b" " * (frame.STDIN_LIMIT - len(CONFIG))
-    with listener, fill(listener, place):
-        process = subprocess.Popen(
-            ["sh", "-c", TRAP, launcher],
-            env=environment(place),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with (
+        listener,
+        fill(listener, place),
+        started(["sh", "-c", TRAP, launcher], env=environment(place), **pipes) as process,
+    ):
         assert process.stdin is not None
         until(lambda: Path(f"/proc/{process.pid}/exe").resolve() == launcher.resolve())
         pester(process)  # in connect()
         while True:
             connection, _ = listener.accept()
-            if connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 4) == process.pid.to_bytes(4, "little"):
+            if peer_of(connection) == process.pid:
                 break
             connection.close()
         pester(process)  # reading stdin

@@ -66,7 +66,7 @@ def test_only_version_goes_without_a_config(hasty: Path, place: Path, command: s
     reading, writing = os.pipe()
     with Daemon(place, Caller.rest):
         done = run_with(hasty, place, reading, environment(place, CNI_COMMAND=command))
-    assert error(done)["code"] == 11
+    assert error(done)["msg"] == "stdin was not closed within 1 s"
     os.close(reading)
     os.close(writing)
 

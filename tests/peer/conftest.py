@@ -1,15 +1,23 @@
 """Fixtures of the tests with real peers: a node in namespaces, and a runtime on it."""
 
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import missing
+from tests.conftest import DOORS, missing
 from tests.peer.namespaces import CommandError, Node
 from tests.peer.runtime import Runtime
 from tests.peer.site import Site
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Have what calls our plugin call it through every door."""
+    if "door" in metafunc.fixturenames:
+        doors = [] if os.environ.get("IPAM_TEST_PLUGIN") else DOORS
+        metafunc.parametrize("door", doors or ["one-shot"], indirect=True, scope="session")
 
 
 @pytest.fixture

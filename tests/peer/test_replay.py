@@ -166,8 +166,9 @@ def test_a_sitting_leaves_the_leases_that_nobody_released(sitting: str, replay: 
 
 
 def test_without_a_data_dir_leases_go_where_host_local_keeps_them(
-    as_root: None, plugin: Path, run_plugin: Run, tmp_path: Path
+    as_root: None, one_shot: Path, run_plugin: Run, tmp_path: Path
 ) -> None:
+    # Not through the daemon, which does not see what is mounted for its caller alone.
     if Path(sys.prefix).is_relative_to("/var/lib"):
         pytest.skip("the interpreter lies under /var/lib, which this test hides from the plugin")
     unshare = shutil.which("unshare")
@@ -177,7 +178,7 @@ def test_without_a_data_dir_leases_go_where_host_local_keeps_them(
     staged.write_text(
         "#!/bin/sh\n"
         """exec unshare --mount sh -c 'mount --bind "$1" /var/lib && exec "$2"' sh """
-        f"'{tmp_path}' '{plugin}'\n"
+        f"'{tmp_path}' '{one_shot}'\n"
     )
     staged.chmod(0o755)
     leases = tmp_path / "cni" / "networks" / "ctrnet"

@@ -64,9 +64,11 @@ class Node:
         addresses = list(map(at, previous)) or None
         self.store.transact("net", lambda tx: allocator.check(tx, self.network(), who(name, ifname), addresses))
 
-    def put(self, address: str, owner: Attachment, *, range_set: int | None = None, **made: str) -> Lease:
+    def put(
+        self, address: str, owner: Attachment, *, range_set: int | None = None, node: str = "", boot: str = ""
+    ) -> Lease:
         """A lease that is there already, made by whoever."""
-        lease = Lease(at(address), owner, range_set, **made)
+        lease = Lease(at(address), owner, range_set, node=node, boot=boot)
         self.store.transact("net", lambda tx: tx.claim(lease, Cause.FOUND))
         return lease
 

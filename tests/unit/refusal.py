@@ -6,10 +6,11 @@ from pathlib import Path
 from stat import S_ISLNK, S_ISREG
 from typing import Any, NamedTuple
 
-from ipam.cni import VERSIONS, Request
+from ipam.cni import VERSIONS
 from ipam.handler import handle
 from ipam.plugin import this_host
 from ipam.registry import Stores
+from ipam.request import Request
 from tests.conftest import Answer, Call
 
 Json = dict[str, Any]
@@ -40,15 +41,20 @@ class Site:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.data_dir = root / "networks"
-        host = this_host()
-        stores = Stores(host)
-        reply = handle(Request(environment(CNI_CONTAINERID=HOLDER), self.stdin(conf())), host, stores)
-        stores.close()
-        assert reply.exit_code == 0, reply.stdout
+        assert directly(environment(CNI_CONTAINERID=HOLDER), self.stdin(conf())).code == 0
 
     def stdin(self, config: Json | bytes) -> bytes:
         """A config as it comes in, with the data directory in its place."""
         return encoded(config).replace(DATA_DIR.encode(), str(self.data_dir).encode())
+
+
+def directly(env: dict[str, str], stdin: bytes) -> Answer:
+    """A call in this process, for what is decided before any door's ways part."""
+    host = this_host()
+    stores = Stores(host)
+    reply = handle(Request(env, stdin), host, stores)
+    stores.close()
+    return Answer(reply.exit_code, reply.stdout, reply.stderr.encode())
 
 
 def encoded(config: Json | bytes) -> bytes:

@@ -6,10 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from ipam.handler import handle
-from ipam.plugin import this_host
-from ipam.registry import Stores
-from ipam.request import Request
 from tests.conftest import Answer, Call
 from tests.unit.refusal import (
     HELD,
@@ -19,6 +15,8 @@ from tests.unit.refusal import (
     check_error,
     check_refused,
     conf,
+    directly,
+    encoded,
     environment,
     refused,
     snapshot,
@@ -128,23 +126,24 @@ def test_a_bad_environment_is_refused_and_changes_nothing(case: Case, site: Site
 
 
 @pytest.mark.parametrize("command", ["DEL", "CHECK"])
-@pytest.mark.parametrize("bad", [{"CNI_ARGS": "A"}, {"CNI_CONTAINERID": ".."}, {"CNI_IFNAME": "a/b"}])
+@pytest.mark.parametrize(("name", "value"), [("CNI_ARGS", "A"), ("CNI_CONTAINERID", ".."), ("CNI_IFNAME", "a/b")])
 def test_del_and_check_read_the_environment_as_add_does(
-    command: str, bad: dict[str, str], site: Site, call: Call
+    command: str, name: str, value: str, site: Site, call: Call
 ) -> None:
-    check_refused(call, site, refused(4, *bad.values(), CNI_COMMAND=command, **bad))
+    check_refused(call, site, Case(4, (value,), encoded(conf()), {"CNI_COMMAND": command, name: value}))
 
 
 @pytest.mark.parametrize("name", ["CNI_CONTAINERID", "CNI_IFNAME", "CNI_NETNS", "CNI_ARGS", "CNI_COMMAND"])
 def test_a_nul_that_only_a_daemon_could_let_in_is_refused(name: str, site: Site) -> None:
     before = snapshot(site.root)
-    host = this_host()
-    reply = handle(Request(environment(**{name: "a=b\0c"}), site.stdin(conf())), host, Stores(host))
-    check_error(Answer(reply.exit_code, reply.stdout, reply.stderr.encode()), 4)
+    check_error(directly(environment(**{name: "a=b\0c"}), site.stdin(conf())), 4)
     assert snapshot(site.root) == before
 
 
-@pytest.mark.parametrize("stdin", [b"", b"\0", b"[]", b'{"cniVersion": 5}', b"[" * 100_000, b"\xff"])
+DEEP_VERSION = b'{"cniVersion":' + b"[" * 900 + b"]" * 900 + b"}"
+
+
+@pytest.mark.parametrize("stdin", [b"", b"\0", b"[]", b'{"cniVersion": 5}', b"[" * 100_000, DEEP_VERSION, b"\xff"])
 def test_version_answers_whatever_else_is_wrong(stdin: bytes, call: Call) -> None:
     answer = call({"CNI_COMMAND": "VERSION", "CNI_CONTAINERID": "..", "CNI_ARGS": ";"}, stdin)
     assert (answer.code, answer.stderr) == (0, b"")
@@ -156,6 +155,17 @@ def test_without_a_command_the_plugin_tells_about_itself(command: dict[str, str]
     answer = call(command, b"")
     assert (answer.code, answer.stdout) == (0, b"")
     assert b"CNI protocol versions supported: 0.1.0, 0.2.0" in answer.stderr
+
+
+HOSTILE = "a\x1b[2J\u202e"
+
+
+@pytest.mark.parametrize("variable", ["CNI_ARGS", "CNI_IFNAME"])
+def test_a_holder_with_a_hostile_name_is_told_in_escapes(variable: str, site: Site, call: Call) -> None:
+    stdin = site.stdin(conf())
+    value = f"IgnoreUnknown=1;K8S_POD_NAME={HOSTILE}\n\udcff" if variable == "CNI_ARGS" else HOSTILE
+    assert call(environment(**{"CNI_CONTAINERID": "hostile", variable: value}), stdin).code == 0
+    check_error(call(environment(CNI_ARGS="IP=10.0.0.3"), stdin), 101, "container hostile", r"a\x1b[2J\u202e")
 
 
 def started(plugin: Path, shell: str, site: Site, command: str = "ADD") -> Answer:

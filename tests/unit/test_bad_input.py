@@ -7,7 +7,19 @@ from typing import Any
 import pytest
 
 from tests.conftest import Call
-from tests.unit.refusal import HOLDER, Case, Json, Site, check_refused, conf, encoded, environment, refused, section
+from tests.unit.refusal import (
+    HOLDER,
+    Case,
+    Json,
+    Site,
+    check_refused,
+    conf,
+    directly,
+    encoded,
+    environment,
+    refused,
+    section,
+)
 
 UNDECODABLE = "error unmarshall network config"
 LONG = "n" * 10_000
@@ -63,6 +75,7 @@ JSON_TEXTS = {
 }
 
 
+DEEP = b"[" * 900 + b"]" * 900
 WRONG_VALUES: dict[str, Any] = {
     "text": "x",
     "empty text": "",
@@ -159,6 +172,7 @@ WRONG_TYPES = {
     for name, value in WRONG_VALUES.items()
     if name not in FITTING[kind]
 }
+WRONG_NUMBERS = {name: case for name, case in WRONG_TYPES.items() if name.endswith((" number", " true"))}
 
 NULLS = {
     "a requested address null": misplaced(("runtimeConfig", "ips", 0), None),
@@ -232,7 +246,16 @@ WHERE = {
     "resolvConf a directory": refused(5, "/etc", "regular", config=conf(ipam=section(resolvConf="/etc"))),
 }
 
-CASES = JSON_TEXTS | WRONG_TYPES | NULLS | BAD_NAMES | VERSIONS | WHERE
+# Not too deep to be decoded, and yet the error has to show some of it.
+DEEP_VALUES = {
+    "a list 900 deep": text(DEEP, "object", "[[["),
+    "a name 900 deep": text(GOOD.replace(b'"net"', DEEP), "name", "[[["),
+    "a version 900 deep": refused(6, "cniVersion", "[[[", config=GOOD.replace(b'"1.1.0"', DEEP)),
+    "a type 900 deep": refused(7, "type", "[[[", config=GOOD.replace(b'"host-local"', DEEP)),
+    "a range 900 deep": refused(7, "range", "[[[", config=GOOD.replace(b'"10.0.0.0/24"', DEEP)),
+}
+
+CASES = JSON_TEXTS | WRONG_NUMBERS | DEEP_VALUES | NULLS | BAD_NAMES | VERSIONS | WHERE
 
 
 @pytest.fixture
@@ -246,6 +269,11 @@ def test_a_bad_config_is_refused_and_changes_nothing(
 ) -> None:
     monkeypatch.chdir(site.root)
     check_refused(call, site, case)
+
+
+@pytest.mark.parametrize("case", WRONG_TYPES.values(), ids=WRONG_TYPES.keys())
+def test_a_value_of_a_wrong_type_is_refused_at_every_key(case: Case, site: Site) -> None:
+    check_refused(directly, site, case)
 
 
 @pytest.mark.parametrize("key", ["runtimeConfig", "args", "prevResult", "routes", "resolvConf", "store", "durability"])

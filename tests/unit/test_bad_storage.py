@@ -26,10 +26,18 @@ def leased(directory: Path) -> set[str]:
 @contextmanager
 def private_mounts(script: str, *arguments: str | Path) -> Iterator[int]:
     """A mount namespace in which the shell script has run; gives the process that keeps it."""
-    unshare = shutil.which("unshare")
-    if not unshare or not shutil.which("nsenter"):
+    if not shutil.which("unshare") or not shutil.which("nsenter"):
         missing("unshare and nsenter (Debian: util-linux)")
-    command = [unshare, "--mount", "--propagation", "private", "sh", "-ec", f"{script}\necho ready\nexec cat", "sh"]
+    command: list[str | Path] = [
+        "unshare",
+        "--mount",
+        "--propagation",
+        "private",
+        "sh",
+        "-ec",
+        f"{script}\necho ready\nexec cat",
+        "sh",
+    ]
     with subprocess.Popen([*command, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as keeper:
         assert keeper.stdin is not None and keeper.stdout is not None
         try:

@@ -17,7 +17,7 @@ V4 = {"subnet": "10.0.0.0/24"}
 V6 = {"subnet": "fd00::/64"}
 
 
-def decoded(ipam: dict[str, Any] | None = None, **rest: Any) -> config.Object:
+def decoded(ipam: Any = None, **rest: Any) -> config.Object:
     """A config with this `ipam` section, as it comes out of the decoder."""
     return config.decode(json.dumps({"name": "net", "ipam": ipam or {}, **rest}).encode())
 

@@ -11,7 +11,7 @@ from ipam.errors import BadEnvironment, CniError
 from ipam.model import Lease, Network
 from ipam.testing import ipv4, who
 from tests.conftest import Call
-from tests.unit.refusal import conf, encoded, environment, section
+from tests.unit.refusal import Json, conf, encoded, environment, section
 
 RESOLV_CONF = """\
 # written by hand
@@ -182,7 +182,7 @@ def test_a_route_keeps_the_fields_that_mean_something(tmp_path: Path, call: Call
         {"dst": "10.0.0.0/8", "gw": "", "mtu": None, "table": None},
     ]
     stdin = encoded(conf(ipam=section(dataDir=str(tmp_path / "networks"), ranges=RANGES, routes=routes)))
-    expected = [
+    expected: list[Json] = [
         {"dst": "0.0.0.0/0", "table": 0, "scope": 0},
         {"dst": "::/0", "gw": "fd00::1", "mtu": 1400, "advmss": 1360, "priority": 5, "table": 7, "scope": 253},
         {"dst": "10.0.0.0/8"},

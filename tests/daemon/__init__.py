@@ -1,0 +1,1 @@
+"""Tests of the daemon: real processes, real sockets, callers that misbehave."""

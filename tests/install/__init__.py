@@ -1,0 +1,1 @@
+"""Installing, upgrading and taking out again; `ipam status`; the units under a real systemd; the Kubernetes manifest."""
