@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ipam.address import format_address
 from ipam.errors import AddressInUse, AlreadyAllocated, CniError, Exhausted, LeaseMismatch, NotAllocatable
+from ipam.jsontext import quote
 from ipam.model import Address, Attachment, Cause, Lease
 
 TYPE_CHECKING = False
@@ -119,27 +120,34 @@ def take_back(tx: Transaction, leases: Iterable[Lease], why: str) -> None:
             tx.drop(lease, why)
 
 
-def reclaim(tx: Transaction, valid: set[Attachment], node: str) -> list[Lease]:
-    """GC (SPEC section 2, GC): drop this node's leases whose attachment is not in `valid`; which they were."""
+def reclaim(tx: Transaction, valid: set[Attachment], host: Host, *, shared: bool) -> list[Lease]:
+    """GC (SPEC section 2, GC): drop the leases whose attachment is not in `valid`; which they were.
+
+    Where the store is `shared` by several hosts, only those of this host.
+    """
     containers = {attachment.container_id for attachment in valid}
     dropped = []
     for lease in list(tx.leases()):
         who = lease.attachment
         known = who in valid or (not who.ifname and who.container_id in containers)
-        if not known and who.container_id and lease.node in ("", node):
+        if not known and _is_ours(lease, host, shared=shared):
             tx.drop(lease, Cause.GC)
             dropped.append(lease)
     return dropped
 
 
-def reclaim_after_reboot(tx: Transaction, host: Host) -> None:
-    """Drop what an earlier boot of this node left: containers do not outlive a boot, nor do their leases."""
+def reclaim_after_reboot(tx: Transaction, host: Host, *, shared: bool) -> None:
+    """Drop what an earlier boot left: containers do not outlive a boot, nor do their leases. See reclaim()."""
     if tx.last_boot(host.node) == host.boot:
         return
     for lease in list(tx.leases()):
-        if lease.boot and lease.boot != host.boot and lease.node == host.node:
+        if lease.boot and lease.boot != host.boot and _is_ours(lease, host, shared=shared):
             tx.drop(lease, Cause.REBOOT)
     tx.begin_boot(host.node, host.boot)
+
+
+def _is_ours(lease: Lease, host: Host, *, shared: bool) -> bool:
+    return not shared or lease.node in ("", host.node)
 
 
 def check(tx: Transaction, network: Network, who: Attachment, previous: list[Address] | None) -> None:
@@ -151,7 +159,7 @@ def check(tx: Transaction, network: Network, who: Attachment, previous: list[Add
     held = [lease.address for lease in tx.held_by(who)]
     missing = "host-local: Failed to find address added by container"
     if not held:
-        raise LeaseMismatch(f"{missing} {who.container_id}", f"network {network.name}, {who.ifname}")
+        raise LeaseMismatch(f"{missing} {who.container_id}", f"network {network.name}, {quote(who.ifname)}")
     if previous is None:
         return
     for address in previous:
@@ -167,7 +175,7 @@ def check(tx: Transaction, network: Network, who: Attachment, previous: list[Add
         if address not in previous:
             raise LeaseMismatch(
                 f"{missing} {who.container_id}: {format_address(address)} is leased but not in prevResult",
-                f"network {network.name}: DEL and ADD {who.ifname} again",
+                f"network {network.name}: DEL and ADD {quote(who.ifname)} again",
             )
 
 
@@ -175,12 +183,12 @@ def holder_text(lease: Lease) -> str:
     """Who holds a lease, in words for an error message."""
     who = lease.attachment
     if not who.container_id:
-        return "something that is not a lease file; `ipam check` tells what"
+        return "something that is no lease file"
     text = f"container {who.container_id}"
     if who.ifname:
-        text += f" {who.ifname}"
+        text += f" {quote(who.ifname)[1:-1]}"
     if lease.pod.name:
-        text += f" (pod {'/'.join(filter(None, (lease.pod.namespace, lease.pod.name)))})"
+        text += f" (pod {quote('/'.join(filter(None, (lease.pod.namespace, lease.pod.name))))[1:-1]})"
     return text
 
 

@@ -25,7 +25,8 @@ REQUIRED = {
     "STATUS": (),
     "VERSION": (),
 }
-_LONGEST_TEXT = 2000  # of msg or details: what a log line or `kubectl describe` can bear
+_LONGEST_CONTAINER_ID = 12_000  # it must fit into a lease file with room to spare
+_LONGEST_TEXT = 1500  # of msg or details: what a log line or `kubectl describe` can bear
 _LONGEST_INTERFACE = 15  # IFNAMSIZ less the NUL, in bytes
 _NETNS_OVERRIDE = ("1", "true")
 
@@ -34,6 +35,9 @@ def check_environment(command: str, env: Mapping[str, str]) -> None:
     """Raise BadEnvironment that names every variable `command` needs and has not, or the one that is wrong."""
     if command not in REQUIRED:
         raise BadEnvironment(f"unknown CNI_COMMAND: {quote(command)[1:-1]}", f"supported: {', '.join(REQUIRED)}")
+    for name, value in env.items():
+        if "\0" in value:
+            raise BadEnvironment(f"{name} has a NUL in it", f"{name}={quote(value)}")
     missing = [name for name in REQUIRED[command] if not env.get(name)]
     if missing:
         raise BadEnvironment(
@@ -47,6 +51,8 @@ def check_attachment(container_id: str, ifname: str) -> None:
         raise BadEnvironment(
             "invalid characters in containerID", f"CNI_CONTAINERID={quote(container_id)}; {_NAME_RULE}"
         )
+    if len(container_id) > _LONGEST_CONTAINER_ID:
+        raise BadEnvironment("containerID is too long", f"CNI_CONTAINERID={quote(container_id)}")
     shown = f"CNI_IFNAME={quote(ifname)}"
     if len(ifname.encode("utf-8", "surrogateescape")) > _LONGEST_INTERFACE:
         raise BadEnvironment("interface name is too long", f"{shown}; at most 15 bytes")

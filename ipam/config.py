@@ -18,6 +18,7 @@ DEFAULT_DATA_DIR = "/var/lib/cni/networks"
 DEFAULT_LOCK_TIMEOUT = 10.0
 LONGEST_LOCK_TIMEOUT = 3600.0
 LONGEST_NETWORK_NAME = 255  # it becomes a directory's name
+ATTACHMENT_KEYS = ("cni.dev/valid-attachments", "cni.dev/attachments")  # null means that none is valid
 DURABILITY = {"boot": False, "full": True}
 
 Object = dict[str, object]
@@ -28,7 +29,9 @@ def decode(stdin: bytes) -> Object:
     value = jsontext.decode(stdin)
     if not isinstance(value, dict):
         raise Undecodable(f"error unmarshall network config: an object is needed, not {quote(value)}")
-    return fields(value)
+    conf = fields(value)
+    conf.update({key: [] for key in ATTACHMENT_KEYS if key in value and value[key] is None})
+    return conf
 
 
 def fields(value: Object) -> Object:
@@ -175,7 +178,7 @@ def valid_attachments(conf: Object) -> set[Attachment] | None:
     A null list is an empty one: no attachment is valid. Raises InvalidConfig for anything unreadable,
     since releasing on a guess would free live addresses.
     """
-    for key in ("cni.dev/valid-attachments", "cni.dev/attachments"):
+    for key in ATTACHMENT_KEYS:
         if key in conf:
             return {_attachment(item, f"{key}[{place}]") for place, item in enumerate(items(conf, key, key))}
     return None

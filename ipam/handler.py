@@ -9,7 +9,7 @@ from ipam.errors import BadEnvironment, CniError, NotReady, StoreUnavailable, Tr
 from ipam.model import Attachment, Cause
 from ipam.request import Reply, Request, Work
 from ipam.routes import read_dns
-from ipam.store import Busy
+from ipam.store import Busy, Trait
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ipam.config import Object
     from ipam.model import Host, Lease
     from ipam.registry import Stores
-    from ipam.store import Transaction
+    from ipam.store import Store, Transaction
 
 
 def handle(request: Request, host: Host, stores: Stores) -> Reply:
@@ -138,7 +138,7 @@ def _add(request: Request, conf: Object, version: str, host: Host, stores: Store
     store = stores.get(store_config)
 
     def change(tx: Transaction) -> list[Lease]:
-        allocator.reclaim_after_reboot(tx, host)
+        allocator.reclaim_after_reboot(tx, host, shared=_is_shared(store))
         return allocator.allocate(tx, network, who, pod, host)
 
     def finish(leases: list[Lease]) -> Reply:
@@ -157,7 +157,7 @@ def _delete(request: Request, conf: Object, _version: str, host: Host, stores: S
     store = stores.get(config.store_config(conf, strict=False))
 
     def change(tx: Transaction) -> None:
-        allocator.reclaim_after_reboot(tx, host)
+        allocator.reclaim_after_reboot(tx, host, shared=_is_shared(store))
         allocator.release(tx, who, Cause.DEL)
 
     return Work(store, config.name_of(conf), change)
@@ -179,8 +179,8 @@ def _collect(_request: Request, conf: Object, _version: str, host: Host, stores:
         return Reply(0)
 
     def change(tx: Transaction) -> None:
-        allocator.reclaim_after_reboot(tx, host)
-        allocator.reclaim(tx, valid, host.node)
+        allocator.reclaim_after_reboot(tx, host, shared=_is_shared(store))
+        allocator.reclaim(tx, valid, host, shared=_is_shared(store))
 
     return Work(store, config.name_of(conf), change)
 
@@ -196,6 +196,10 @@ def _status(_request: Request, conf: Object, version: str, _host: Host, stores: 
 
 
 _COMMANDS = {"ADD": _add, "DEL": _delete, "CHECK": _check, "GC": _collect, "STATUS": _status}
+
+
+def _is_shared(store: Store) -> bool:
+    return Trait.MULTI_HOST in store.traits
 
 
 def _attachment(request: Request) -> Attachment:

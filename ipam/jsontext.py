@@ -113,7 +113,10 @@ def to_bytes(text: str) -> bytes:
 def quote(value: object, limit: int = 80) -> str:
     """A value of unknown origin, fit for one line: as JSON would have it, escaped, cut at `limit` characters."""
     if not isinstance(value, str):
-        return _cut(ascii(encode(value))[1:-1], limit)
+        try:
+            return _cut(ascii(encode(value))[1:-1], limit)
+        except RecursionError:
+            return "something nested very deeply"
     return '"' + _cut(ascii(value[: limit + 1])[1:-1].replace('"', '\\"'), limit, len(value)) + '"'
 
 

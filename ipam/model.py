@@ -209,10 +209,8 @@ class Cause:
     GC = "gc"
     REBOOT = "reboot"
     UNDELIVERED = "undelivered"
-    INTERRUPTED = "interrupted"
     FOUND = "found"
     VANISHED = "vanished"
-    IMPORTED = "imported"
 
 
 CLAIM = "claim"

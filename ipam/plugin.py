@@ -33,6 +33,7 @@ def main() -> None:
 
 def run() -> int:
     """The same, but return the exit status."""
+    posix.umask(0o077)
     env = environment(posix.environ)
     command = env.get("CNI_COMMAND", "")
     if not _occupy_standard_descriptors() and command in _TAKING:

@@ -12,6 +12,7 @@ from ipam.model import GO_SPACE
 
 _NUMBERS = ("mtu", "advmss", "priority")  # dropped when zero, as Go drops them
 _NUMBERS_KEPT = ("table", "scope")  # zero means something: kept
+_MOST = (1 << 63) - 1
 _MOST_BYTES = 1 << 16
 _TO_BLANKS = dict.fromkeys(map(ord, GO_SPACE), " ")
 
@@ -40,8 +41,8 @@ def _route(item: object, path: str) -> dict[str, object]:
         route["gw"] = format_address(address)
     for key in _NUMBERS + _NUMBERS_KEPT:
         number = conf.get(key)
-        if number is not None and (isinstance(number, bool) or not isinstance(number, int)):
-            raise InvalidConfig(f"{path}.{key} must be a whole number, not {quote(number)}")
+        if number is not None and (isinstance(number, bool) or not isinstance(number, int) or abs(number) > _MOST):
+            raise InvalidConfig(f"{path}.{key} must be a whole number of 64 bits, not {quote(number)}")
         if number or (number is not None and key in _NUMBERS_KEPT):
             route[key] = number
     return route

@@ -332,17 +332,17 @@ class StoreContract:
         if Trait.DURABLE not in store.traits:
             pytest.skip("the store does not promise it")
         here, there = Host("node-a", BOOT, Ticking()), Host("node-b", "another", Ticking())
-        store.transact(NETWORK, lambda tx: allocator.reclaim_after_reboot(tx, here))
+        store.transact(NETWORK, lambda tx: allocator.reclaim_after_reboot(tx, here, shared=True))
         self.add(store, "one")
         self.add(store, "elsewhere", boot="another", node=there.node)
         store.close()
         again = reopen(boot=NEXT_BOOT)
         now = Host("node-a", NEXT_BOOT, Ticking())
-        again.transact(NETWORK, lambda tx: allocator.reclaim_after_reboot(tx, now))
+        again.transact(NETWORK, lambda tx: allocator.reclaim_after_reboot(tx, now, shared=True))
         assert [lease.attachment for lease in again.leases(NETWORK)] == [who("elsewhere")]
         assert again.transact(NETWORK, lambda tx: tx.last_boot("node-a")) == NEXT_BOOT
         self.add(again, "two", boot=NEXT_BOOT)
-        again.transact(NETWORK, lambda tx: allocator.reclaim_after_reboot(tx, now))
+        again.transact(NETWORK, lambda tx: allocator.reclaim_after_reboot(tx, now, shared=True))
         assert who("two") in [lease.attachment for lease in again.leases(NETWORK)]
 
     def test_processes_that_race_never_get_one_address_twice(

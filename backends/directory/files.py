@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posix
-from errno import EEXIST, EINVAL, EISDIR, ELOOP, ENOENT, ENOTDIR, EOPNOTSUPP
+from errno import EINVAL, EISDIR, ELOOP, ENOENT, ENOTDIR, EOPNOTSUPP
 from stat import S_ISREG, S_IWOTH
 
 from ipam.errors import CniError, InputOutput, StoreUnavailable
@@ -61,14 +61,23 @@ def open_directory(name: bytes, parent: int | None = None, *, create: bool = Fal
 
 
 def _make_directory(name: bytes, parent: int | None) -> None:
+    """Make a directory, and those above it that are missing."""
+    missing = [name]
+    while (above := missing[-1].rstrip(b"/").rpartition(b"/")[0]) and not _exists(above, parent):
+        missing.append(above)
+    for directory in reversed(missing):
+        try:
+            posix.mkdir(directory, 0o700, dir_fd=parent)
+        except FileExistsError:
+            continue
+
+
+def _exists(name: bytes, parent: int | None) -> bool:
     try:
-        posix.mkdir(name, 0o700, dir_fd=parent)
-    except OSError as error:
-        if error.errno == ENOENT and b"/" in name.strip(b"/"):
-            _make_directory(name.rstrip(b"/").rpartition(b"/")[0], parent)
-            _make_directory(name, parent)
-        elif error.errno != EEXIST:
-            raise
+        posix.stat(name, dir_fd=parent)
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def _refuse_writable_by_others(fd: int, name: bytes) -> None:
@@ -130,34 +139,37 @@ def write_all(fd: int, data: bytes) -> None:
         data = data[posix.write(fd, data) :]
 
 
-def create_whole(name: bytes, parent: int, data: bytes, scratch: int, *, durable: bool) -> None:
+def create_whole(name: bytes, parent: int, data: bytes, scratch: int, *, moment: int, durable: bool) -> None:
     """Make a file that appears with all its content or not at all. Raises FileExistsError, OSError.
 
-    `scratch` is a directory on the same file system, for kernels or file systems without O_TMPFILE.
+    `scratch` is a directory on the same file system, for kernels or file systems without O_TMPFILE; `moment`
+    the modification time to give it, in nanoseconds.
     """
     try:
         fd = posix.open(b".", posix.O_TMPFILE | posix.O_WRONLY | posix.O_CLOEXEC, 0o600, dir_fd=parent)
     except OSError as error:
         if error.errno not in _NO_TMPFILE:
             raise
-        _create_by_name(name, parent, data, scratch, durable=durable)
+        _create_by_name(name, parent, data, scratch, moment=moment, durable=durable)
         return
     try:
         write_all(fd, data)
+        posix.utime(fd, ns=(moment, moment))
         if durable:
             posix.fsync(fd)
         posix.link(b"/proc/self/fd/%d" % fd, name, dst_dir_fd=parent, follow_symlinks=True)
     except FileNotFoundError:  # no /proc here
-        _create_by_name(name, parent, data, scratch, durable=durable)
+        _create_by_name(name, parent, data, scratch, moment=moment, durable=durable)
     finally:
         close(fd)
 
 
-def _create_by_name(name: bytes, parent: int, data: bytes, scratch: int, *, durable: bool) -> None:
+def _create_by_name(name: bytes, parent: int, data: bytes, scratch: int, *, moment: int, durable: bool) -> None:
     temporary = b"new.%d" % posix.getpid()
     fd = posix.open(temporary, posix.O_WRONLY | posix.O_CREAT | posix.O_TRUNC | SAFE, 0o600, dir_fd=scratch)
     try:
         write_all(fd, data)
+        posix.utime(fd, ns=(moment, moment))
         if durable:
             posix.fsync(fd)
         posix.link(temporary, name, src_dir_fd=scratch, dst_dir_fd=parent, follow_symlinks=False)
@@ -173,6 +185,14 @@ def remove(name: bytes, parent: int) -> bool:
     except FileNotFoundError:
         return False
     return True
+
+
+def remove_anything(name: bytes, parent: int) -> None:
+    """Remove what stands in the place of a file of ours, be it an empty directory."""
+    try:
+        posix.unlink(name, dir_fd=parent)
+    except IsADirectoryError:
+        posix.rmdir(name, dir_fd=parent)
 
 
 def symlink(target: bytes, name: bytes, parent: int, scratch: int) -> None:

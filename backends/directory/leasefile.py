@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import posix
+from binascii import crc32
 
-from backends.directory.files import NotRegular, close, create_whole, name_bytes, open_regular, read_small, write_all
+from backends.directory.files import (
+    NotRegular,
+    close,
+    create_whole,
+    name_bytes,
+    open_regular,
+    read_small,
+    remove_anything,
+    write_all,
+)
 from ipam.address import format_address, parse_address
-from ipam.model import GO_SPACE, Address, Attachment, valid_name
+from ipam.model import GO_SPACE, Address, Attachment, Lease, valid_name
 
 UNREADABLE = Attachment("", "")
 """Stands for whatever keeps an address without being a lease: nobody's, and never handed out."""
 
+_SECOND = 1_000_000_000
 _CURSOR = "last_reserved_ip."
 
 
@@ -49,9 +60,24 @@ def read(address: Address, directory: int) -> Attachment | None:
     return None if data is None else parse(data)
 
 
-def create(address: Address, who: Attachment, directory: int, scratch: int, *, durable: bool) -> None:
-    """Make the lease file, whole or not at all. Raises FileExistsError, OSError."""
-    create_whole(file_name(address), directory, content(who), scratch, durable=durable)
+def create(lease: Lease, directory: int, scratch: int, *, durable: bool) -> None:
+    """Make the lease file, whole or not at all. Raises FileExistsError, OSError.
+
+    Its modification time is when the lease was made, to the second; the rest says in which boot (see made_in).
+    """
+    moment = int(lease.since) * _SECOND + _mark(lease.boot)
+    data = content(lease.attachment)
+    create_whole(file_name(lease.address), directory, data, scratch, moment=moment, durable=durable)
+
+
+def made_in(boot: str, address: Address, directory: int) -> bool:
+    """Whether we made this lease file in that boot, told from the file alone: a power cut may leave no more."""
+    status = posix.stat(file_name(address), dir_fd=directory, follow_symlinks=False)
+    return status.st_mtime_ns % _SECOND == _mark(boot)
+
+
+def _mark(boot: str) -> int:
+    return crc32(name_bytes(boot)) % _SECOND
 
 
 def read_cursor(range_set: int, directory: int) -> Address | None:
@@ -71,7 +97,7 @@ def write_cursor(range_set: int, address: Address, directory: int) -> None:
         fd = open_regular(name, directory, flags)
     except NotRegular:
         # Not worth failing for: without a cursor the next search begins at the range's start.
-        _remove_anything(name, directory)
+        remove_anything(name, directory)
         fd = open_regular(name, directory, flags)
     try:
         data = file_name(address)
@@ -79,10 +105,3 @@ def write_cursor(range_set: int, address: Address, directory: int) -> None:
         posix.ftruncate(fd, len(data))
     finally:
         close(fd)
-
-
-def _remove_anything(name: bytes, directory: int) -> None:
-    try:
-        posix.unlink(name, dir_fd=directory)
-    except IsADirectoryError:
-        posix.rmdir(name, dir_fd=directory)

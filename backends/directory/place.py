@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import posix
 
-from backends.directory.files import close, name_bytes, open_directory
+from backends.directory.files import close, name_bytes, open_directory, readlink
 from backends.directory.index import Index
 from backends.directory.journal import Journal
+
+BOOT = b"boot"
+"""A link to `node boot-id`: the boot in which a call was made last."""
 
 RECORDS = b".ipam"
 """Beside the networks' directories: no network's name begins with a dot, and Go never looks there."""
@@ -47,6 +50,12 @@ class Place:
             return all(_same(posix.stat(name, follow_symlinks=False), posix.fstat(fd)) for name, fd in self._named)
         except OSError:
             return False
+
+    def last_boot(self) -> tuple[str, str] | None:
+        """(node, boot id) as told last, None where it never was."""
+        target = readlink(BOOT, self.records)
+        node, _, boot = (target or b"").decode("utf-8", "surrogateescape").rpartition(" ")
+        return (node, boot) if target is not None else None
 
     def rest(self) -> None:
         """Close the files, which others may replace, and keep the directories."""

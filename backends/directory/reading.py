@@ -66,8 +66,13 @@ def snapshot(place: Place) -> list[Lease]:
             if (start, checksum(lease.attachment), lease.address) in wanted:
                 known[lease.address, lease.attachment] = lease
     if place.index.is_current(posix.fstat(place.leases), write=False):
-        return [lease for _, lease in sorted(known.items())]
-    holders = Scan(place.leases).holders
+        told = {(checksum(who), address) for address, who in known}
+        untold = {address for _, mark, address in wanted if (mark, address) not in told}
+        found = {address: leasefile.read(address, place.leases) for address in untold}
+        holders = {address: who for address, who in found.items() if who is not None and who.container_id}
+        holders.update(known.keys())
+    else:
+        holders = Scan(place.leases).holders
     return [known.get((address, holders[address])) or Lease(address, holders[address], None)
             for address in sorted(holders)]  # fmt: skip
 

@@ -27,10 +27,16 @@ def recover(place: Place, network: str, host: Host) -> None:
     """
     scan = Scan(place.leases)
     for address in scan.debris:
-        remove(leasefile.file_name(address), place.leases)
+        try:
+            remove(leasefile.file_name(address), place.leases)
+        except OSError:
+            scan.blocked.append(address)
     finish_forgetting(place)
     known = {(mark, address): where for mark, address, where in place.index.entries()}
     _undo_uncommitted(place, scan, known)
+    told = place.last_boot()
+    if told is not None and told[1] != host.boot:
+        _distrust(place, known)
     _reconcile(place, network, host, scan, known)
     place.index.rewrite([(mark, address, where) for (mark, address), where in known.items()])
     taken.rewrite(place.taken, [*scan.holders, *scan.blocked])
@@ -57,6 +63,21 @@ def _undo_uncommitted(place: Place, scan: Scan, known: Known) -> None:
     place.journal.cut(begun)
 
 
+def _distrust(place: Place, known: Known) -> None:
+    """After a reboot, which may have been a power cut: what history does not confirm is not known."""
+    for mark, address in list(known):
+        event = place.journal.event_at(known[mark, address])
+        lease = None if event is None or event.what != CLAIM else event.lease
+        if lease is None or (checksum(lease.attachment), lease.address) != (mark, address):
+            del known[mark, address]
+
+
+def _boot_of(place: Place, address: Address, host: Host) -> str:
+    """In which boot a lease without record was made: by us in the last one, or, for all we know, in this one."""
+    told = place.last_boot()
+    return told[1] if told is not None and leasefile.made_in(told[1], address, place.leases) else host.boot
+
+
 def _reconcile(place: Place, network: str, host: Host, scan: Scan, known: Known) -> None:
     """Write into history, and into `known`, what others did to the lease files."""
     now = host.clock()
@@ -70,7 +91,8 @@ def _reconcile(place: Place, network: str, host: Host, scan: Scan, known: Known)
     for address, who in sorted(scan.holders.items(), key=lambda item: item[0]):
         if (checksum(who), address) not in known:
             status = posix.stat(leasefile.file_name(address), dir_fd=place.leases, follow_symlinks=False)
-            lease = Lease(address, who, None, since=round(status.st_mtime, 6), boot=host.boot, node=host.node)
+            boot = _boot_of(place, address, host)
+            lease = Lease(address, who, None, since=round(status.st_mtime, 6), boot=boot, node=host.node)
             events.append(Event(now, host.boot, network, CLAIM, lease, Cause.FOUND))
     if events:
         _record(place, events, known)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import posix
 from stat import S_ISDIR
 
-from backends.directory.files import close, name_bytes, open_directory, storage_error, unavailable
+from backends.directory.absent import AbsentTransaction, DirectoryNeeded
+from backends.directory.files import NotRegular, close, name_bytes, open_directory, storage_error, unavailable
 from backends.directory.lock import acquire
 from backends.directory.place import Place
 from backends.directory.transaction import DirectoryTransaction, Stale
@@ -42,11 +43,28 @@ class DirectoryStore(Store):
 
     def transact(self, network: str, change: Callable[[Transaction], T]) -> T:
         """See Store."""
-        return self._locked(network, lambda place: self._run(place, network, change))
+        return self._transact(network, change, None)
 
     def transact_now(self, network: str, change: Callable[[Transaction], T]) -> T:
         """See Store."""
-        return self._locked(network, lambda place: self._run(place, network, change), timeout=0)
+        return self._transact(network, change, 0)
+
+    def _transact(self, network: str, change: Callable[[Transaction], T], timeout: float | None) -> T:
+        if network not in self._resting and not self._has_directory(network):
+            try:
+                return change(AbsentTransaction())
+            except DirectoryNeeded:
+                pass
+        return self._locked(network, lambda place: self._run(place, network, change), timeout=timeout)
+
+    def _has_directory(self, network: str) -> bool:
+        try:
+            posix.stat(name_bytes(f"{self._root}/{network}"), follow_symlinks=False)
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            raise storage_error(error, f"{self._root}/{network}") from None
+        return True
 
     def _locked(self, network: str, action: Callable[[Place], T], *, timeout: float | None = None) -> T:
         """The result of `action` on the network's directories, made where they are missing, under its lock.
@@ -84,21 +102,26 @@ class DirectoryStore(Store):
             place.close()
 
     def _recover_if_stale(self, place: Place, network: str) -> None:
-        if not place.index.is_current(posix.fstat(place.leases)):
-            from backends.directory.recovery import recover
+        told = place.last_boot()
+        rebooted = told is not None and told[1] != self._host.boot
+        if rebooted or not place.index.is_current(posix.fstat(place.leases)):
+            self._recover(place, network)
 
-            recover(place, network, self._host)
+    def _recover(self, place: Place, network: str) -> None:
+        from backends.directory.recovery import recover
+
+        recover(place, network, self._host)
 
     def _run(self, place: Place, network: str, change: Callable[[Transaction], T]) -> T:
         for _ in range(_RUNS):
             tx = DirectoryTransaction(place, network, self._host, durable=self._durable)
-            result = change(tx)
             try:
+                result = change(tx)
                 tx.commit()
-            except Stale:
-                self._recover_if_stale(place, network)
-                continue
-            return result
+            except (Stale, NotRegular):  # lease files under our feet, or junk in the place of the index's files
+                self._recover(place, network)
+            else:
+                return result
         raise TryAgain(
             f"{place.name} changes while it is locked", "another program writes there without taking the lock"
         )

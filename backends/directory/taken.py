@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posix
 
-from backends.directory.files import close, open_regular, write_all
+from backends.directory.files import close, name_bytes, open_regular, remove_anything, write_all
 from ipam.model import Address
 
 TYPE_CHECKING = False
@@ -83,7 +83,7 @@ def rewrite(directory: int, addresses: Iterable[Address]) -> None:
         block = blocks.setdefault((family, value >> _SHIFT), bytearray(_BYTES))
         block[(value & (_BITS - 1)) >> 3] |= 1 << (value & 7)
     for name in posix.listdir(directory):
-        posix.unlink(name, dir_fd=directory)
+        remove_anything(name_bytes(name), directory)
     for key, block in blocks.items():
         fd = open_regular(_file_name(*key), directory, posix.O_WRONLY | posix.O_CREAT)
         try:

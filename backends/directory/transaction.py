@@ -5,8 +5,9 @@ from __future__ import annotations
 import posix
 
 from backends.directory import journal, leasefile
-from backends.directory.files import readlink, remove, symlink
+from backends.directory.files import name_bytes, remove, symlink
 from backends.directory.index import checksum
+from backends.directory.place import BOOT
 from backends.directory.taken import Taken
 from ipam.address import format_address
 from ipam.errors import AddressInUse
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
 
     from backends.directory.place import Place
     from ipam.model import Host, Range
-
-BOOT = b"boot"
 
 
 class Stale(Exception):
@@ -122,11 +121,8 @@ class DirectoryTransaction(Transaction):
 
     def last_boot(self, node: str) -> str | None:
         """See Transaction."""
-        target = readlink(BOOT, self._place.records)
-        if target is None:
-            return None
-        known, _, boot = target.decode("utf-8", "surrogateescape").rpartition(" ")
-        return boot if known == node else None
+        told = self._place.last_boot()
+        return told[1] if told is not None and told[0] == node else None
 
     def begin_boot(self, node: str, boot: str) -> None:
         """See Transaction."""
@@ -142,7 +138,7 @@ class DirectoryTransaction(Transaction):
         """
         if not self._events:
             if self._boot:
-                self._write_boot(*self._boot)
+                _done(self._write_boot, *self._boot)
             return
         lines = [journal.encode(event) for event in self._events]
         end = self._place.journal.size()
@@ -192,7 +188,7 @@ class DirectoryTransaction(Transaction):
 
     def _create(self, lease: Lease) -> None:
         place = self._place
-        leasefile.create(lease.address, lease.attachment, place.leases, place.records, durable=self._durable)
+        leasefile.create(lease, place.leases, place.records, durable=self._durable)
 
     def _write_history(self, lines: list[bytes], end: int) -> None:
         try:
@@ -226,11 +222,10 @@ class DirectoryTransaction(Transaction):
         for range_set, address in self._cursors.items():
             _done(leasefile.write_cursor, range_set, address, self._place.leases)
         if self._boot:
-            self._write_boot(*self._boot)
+            _done(self._write_boot, *self._boot)
 
     def _write_boot(self, node: str, boot: str) -> None:
-        target = f"{node} {boot}".encode("utf-8", "surrogateescape")
-        symlink(target, BOOT, self._place.records, self._place.records)
+        symlink(name_bytes(f"{node} {boot}"), BOOT, self._place.records, self._place.records)
 
 
 def _done(action: Callable[..., object], *arguments: object) -> bool:

@@ -7,7 +7,9 @@ import hashlib
 import os
 import shutil
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
+from zipfile import ZipFile, ZipInfo
 
 from ipam import __version__, bundle
 from ipam.cli import units
@@ -62,7 +64,7 @@ def run(options: Namespace) -> None:
         if not options.launcher_only:
             write(place, code, mode=0o644)
             write(records.one_shot, script, mode=0o755)
-        write(records.plugin, launcher.read_bytes() if launcher else script, mode=0o755)
+        write(records.plugin, _leading_to(records.one_shot, launcher) if launcher else script, mode=0o755)
         # A call that began a moment ago may be about to load the previous bundle: the next install removes that.
         for path in (records.bundles() - records.bundles_in_use() - previous) | set(records.unfinished()):
             path.unlink()
@@ -71,6 +73,19 @@ def run(options: Namespace) -> None:
         print(NO_LAUNCHER)
     if options.systemd:
         units.install(options.systemd_dir, options.tmpfiles_dir)
+
+
+def _leading_to(one_shot: Path, launcher: Path) -> bytes:
+    """The launcher, and after it a zip archive that runs the one-shot.
+
+    The archive is for a call that began when a script stood in the launcher's place: the kernel has started the
+    script's interpreter, which then opens the file of that name, finds the launcher, and can only run archives.
+    """
+    file = BytesIO(launcher.read_bytes())
+    with ZipFile(file, "a") as archive:
+        program = f"import posix\nposix.execv({str(one_shot)!r}, [{str(one_shot)!r}])\n"
+        archive.writestr(ZipInfo("__main__.py"), program)  # without the time of day: the same bytes every time
+    return file.getvalue()
 
 
 def _described(launcher: Path | None, options: Namespace) -> str:

@@ -87,7 +87,8 @@ def ask(path: Path) -> dict[str, Any] | None:
             length = frame.payload_length(_read(connection, frame.PREFIX), frame.REPLY_LIMIT)
             protocol, _exit_code, answer, _stderr = frame.decode_reply(_read(connection, length))
         except (OSError, frame.FrameError) as error:
-            raise OSError(f"the daemon at {path} does not answer: {error}") from None
+            reason = getattr(error, "strerror", None) or error
+            raise OSError(f"the daemon at {path} does not answer: {reason}") from None
     return json.loads(answer) if protocol == frame.PROTOCOL else {"protocol": protocol}
 
 

@@ -30,7 +30,7 @@ class Connection:
     `started` is when the whole request was here, `watched` are the epoll events that it is registered for.
     """
 
-    __slots__ = ("_in", "_out", "answered", "deadline", "peer", "reply", "socket", "started", "watched")
+    __slots__ = ("_gave_up", "_in", "_out", "answered", "deadline", "peer", "reply", "socket", "started", "watched")
 
     def __init__(self, sock: socket.socket, peer: int) -> None:
         self.socket = sock
@@ -40,6 +40,7 @@ class Connection:
         self.reply: Reply | None = None
         self.answered = False
         self.watched = 0
+        self._gave_up = False
         self._in = bytearray()
         self._out = b""
 
@@ -62,6 +63,7 @@ class Connection:
             length = frame.payload_length(bytes(self._in[: frame.PREFIX]), frame.REQUEST_LIMIT)
             if len(self._in) >= frame.PREFIX + length:
                 payload = bytes(self._in[frame.PREFIX : frame.PREFIX + length])
+                self._gave_up = self._in.startswith(frame.UNDELIVERED, frame.PREFIX + length)
                 self._in.clear()
                 protocol, env, stdin = frame.decode_request(payload)
                 self.started, self.deadline = monotonic(), None
@@ -70,7 +72,10 @@ class Connection:
     def has_left(self) -> bool:
         """Whether the launcher closed its end, or said that nobody waits, before it was answered."""
         try:
-            return self.socket.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) in (b"", frame.UNDELIVERED)
+            return self._gave_up or self.socket.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) in (
+                b"",
+                frame.UNDELIVERED,
+            )
         except BlockingIOError:
             return False
         except OSError:

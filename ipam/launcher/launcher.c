@@ -206,7 +206,7 @@ static void collect_config(int needed)
         else if (count != -EINTR && count != -EAGAIN)
             fail("6", "cannot read stdin", reason(count), NULL);
         if (request_end > config_at + STDIN_LIMIT)
-            fail("6", "error parsing configuration: input is longer than 1 MiB", "nothing was done", NULL);
+            fail("6", "error unmarshall network config: input is longer than 1 MiB", "nothing was done", NULL);
     }
 }
 

@@ -115,13 +115,14 @@ def test_who_takes_its_answer_and_does_not_close_is_dropped_and_keeps_its_lease(
     assert leases(tmp_path) == {"10.20.0.2": "clinger"}
 
 
-def test_a_caller_may_be_slow_with_its_config(service: Service, own_launcher: Path, tmp_path: Path) -> None:
+def test_a_caller_may_be_slow_with_its_config(serve: Serve, own_launcher: Path, tmp_path: Path) -> None:
     # The launcher is connected meanwhile, and has said nothing: READ_DEADLINE must not have begun.
+    serve(settings={"ipam.daemon.connection.READ_DEADLINE": 0.5, "ipam.daemon.server._SWEEP": 0.05})
     launcher = subprocess.Popen(
         [own_launcher], env=environment("ADD"), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
     with pytest.raises(subprocess.TimeoutExpired):
-        launcher.wait(6.5)
+        launcher.wait(1.5)
     stdout, _ = launcher.communicate(config(tmp_path), timeout=60)
     assert (launcher.returncode, address(stdout)) == (0, "10.20.0.2")
 

@@ -39,6 +39,7 @@ class Node:
         self.directory = root / NETWORK
         self.records = root / ".ipam" / NETWORK
         self.boot = boot
+        self.name = NODE
         self.clock: Callable[[], float] = Ticking()
         self.durable = False
         self._stays_open = stays_open
@@ -46,7 +47,7 @@ class Node:
 
     def host(self) -> Host:
         """This node in its present boot."""
-        return Host(NODE, self.boot, self._now)
+        return Host(self.name, self.boot, self._now)
 
     def _now(self) -> float:
         """By whatever clock the node has at the moment."""
@@ -55,11 +56,11 @@ class Node:
     @contextmanager
     def store(self) -> Iterator[DirectoryStore]:
         """The store: just opened, or what has been open since this boot began."""
-        store = self._open.get(self.boot)
+        store = self._open.get(f"{self.name} {self.boot}")
         if store is None:
             self.close()
             store = DirectoryStore(str(self.root), self.host(), lock_timeout=30, durable=self.durable)
-            self._open[self.boot] = store
+            self._open[f"{self.name} {self.boot}"] = store
         try:
             yield store
         finally:
@@ -86,7 +87,7 @@ class Node:
         network = Network(NETWORK, sets, tuple(map(address, requested)))
 
         def change(tx: Transaction) -> list[Lease]:
-            allocator.reclaim_after_reboot(tx, self.host())
+            allocator.reclaim_after_reboot(tx, self.host(), shared=False)
             return allocator.allocate(tx, network, who(name, ifname), Pod("ns", name, f"uid-{name}"), self.host())
 
         return texts(self.transact(change))
@@ -95,7 +96,7 @@ class Node:
         """DEL: the addresses that it released."""
 
         def change(tx: Transaction) -> list[Lease]:
-            allocator.reclaim_after_reboot(tx, self.host())
+            allocator.reclaim_after_reboot(tx, self.host(), shared=False)
             return allocator.release(tx, who(name, ifname), Cause.DEL)
 
         return texts(self.transact(change))
@@ -104,8 +105,8 @@ class Node:
         """GC: the addresses that it released."""
 
         def change(tx: Transaction) -> list[Lease]:
-            allocator.reclaim_after_reboot(tx, self.host())
-            return allocator.reclaim(tx, {who(name) for name in valid}, NODE)
+            allocator.reclaim_after_reboot(tx, self.host(), shared=False)
+            return allocator.reclaim(tx, {who(name) for name in valid}, self.host(), shared=False)
 
         return texts(self.transact(change))
 

@@ -157,7 +157,7 @@ def test_another_networks_history_in_its_place_costs_no_lease(node: Node, guest:
 
 
 def limited_memory() -> None:
-    resource.setrlimit(resource.RLIMIT_AS, (GIBIBYTE // 2, GIBIBYTE // 2))
+    resource.setrlimit(resource.RLIMIT_AS, (GIBIBYTE // 5, GIBIBYTE // 5))
 
 
 @pytest.mark.parametrize("then", ["nothing more", "another lease"])

@@ -55,7 +55,8 @@ def test_with_durability_full_the_next_boot_reclaims_what_was_there_after_a_powe
 
 @pytest.mark.usefixtures("loop_mounts")
 @pytest.mark.parametrize(
-    "synced", ["", "lock", "index", "history", "index history", "index 4- 6-", "index history 4- 6-", "index 10. fd"]
+    "synced",
+    ["", "lock", "index", "history", "index history", "index 4- 6-", "index history 4- 6-", "10. fd", "index 10. fd"],
 )
 def test_whatever_had_been_written_back_no_address_leaks(tmp_path: Path, synced: str) -> None:
     """Contents reach the disk in any order, names and times before them."""

@@ -6,7 +6,7 @@ import pytest
 
 from ipam.errors import AlreadyAllocated
 from ipam.model import Cause
-from ipam.testing import BOOT, NEXT_BOOT, huge_range, small_range, who
+from ipam.testing import BOOT, NEXT_BOOT, huge_range, small_range
 from tests.directory.guest import Guest
 from tests.directory.node import NODE, Node, assert_sound
 
@@ -158,14 +158,10 @@ def test_a_power_cut_that_brings_back_old_bitmaps_leaks_no_address(node: Node) -
     assert_sound(node, SMALL)
 
 
-def test_another_nodes_leases_are_left_alone(node: Node) -> None:
-    from ipam import allocator
-    from ipam.model import NO_POD, Host
-    from ipam.testing import network
-
-    there = Host("node-b", "its own boot", node.clock)
-    node.transact(lambda tx: allocator.allocate(tx, network(SMALL), who("elsewhere"), NO_POD, there))
-    node.add("one", SMALL)
-    node.boot = NEXT_BOOT
-    node.delete("nobody")
-    assert [lease.attachment for lease in node.records_of_leases()] == [who("elsewhere")]
+def test_a_machine_that_was_renamed_reclaims_its_leases_too(rebooted: Node) -> None:
+    rebooted.name = "another-name"
+    rebooted.delete("nobody")
+    assert rebooted.leases() == {}
+    rebooted.add("new", SMALL)
+    rebooted.name = "a-third-name"
+    assert rebooted.delete("new") == ["10.0.0.4"]

@@ -154,8 +154,8 @@ def _line(scenario: str, fault: str, scores: list[Score | None]) -> str:
 
 
 def installed(directory: Path) -> Path:
-    """Our plugin as `ipam install` puts it into a CNI bin directory."""
-    install = [sys.executable, "-m", "ipam.cli", "install", "--cni-bin-dir", str(directory)]
+    """Our one-shot plugin as `ipam install` puts it into a CNI bin directory."""
+    install = [sys.executable, "-m", "ipam.cli", "install", "--one-shot", "--cni-bin-dir", str(directory)]
     subprocess.run(install, check=True, stdout=subprocess.DEVNULL)
     return directory / "host-local"
 

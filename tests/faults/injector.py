@@ -153,6 +153,8 @@ def points(trace: list[Call], directory: Path) -> tuple[list[Point], list[Point]
     seen: Counter[tuple[str, str]] = Counter()
     begun = False
     for call in trace:
+        if call.name == "execve":  # what ran before was only the way to the plugin
+            starting, working, begun = starting + working, [], False
         seen[call.thread, call.name] += 1
         begun = begun or str(directory) in call.rest or (call.name == "read" and call.rest.startswith("0,"))
         point = Point(call.name, seen[call.thread, call.name], f"{call.name}({call.rest}"[:160])

@@ -1,1 +1,1 @@
-"""Installing, upgrading and taking out again; `ipam status`; the units under a real systemd; the Kubernetes manifest."""
+"""Installing, upgrading, taking out again; `ipam status`; the units under a real systemd; the Kubernetes manifest."""

@@ -85,7 +85,7 @@ def content(directory: Path) -> dict[str, bytes | str]:
     found: dict[str, bytes | str] = {}
     for path in directory.rglob("*"):
         if path.is_symlink():
-            found[str(path.relative_to(directory))] = os.readlink(path)
+            found[str(path.relative_to(directory))] = str(path.readlink())
         elif path.is_file():
             found[str(path.relative_to(directory))] = path.read_bytes()
         elif not any(path.iterdir()):

@@ -239,8 +239,9 @@ def test_two_installs_at_once_leave_one_that_works(native: Environment, old: Env
 
 
 def test_no_call_fails_while_one_version_replaces_another(
-    old: Environment, native: Environment, plain: Environment, directory: Path, foreign: bytes
+    old: Environment, native: Environment, plain: Environment, directory: Path
 ) -> None:
+    plain.run("install", "--cni-bin-dir", directory)
     over = Event()
 
     def keep_calling() -> int:
@@ -253,8 +254,22 @@ def test_no_call_fails_while_one_version_replaces_another(
     with ThreadPoolExecutor() as pool:
         calls = pool.submit(keep_calling)
         try:
-            for environment, *options in ((old,), (native,), (plain,), (old, "--one-shot"), (native,)):
+            for environment, *options in ((old,), (old, "--one-shot"), (native,), (plain,), (native,)):
                 environment.run("install", "--cni-bin-dir", directory, *options)
         finally:
             over.set()
         assert calls.result() > 0
+
+
+def test_an_interpreter_that_finds_the_launcher_in_its_scripts_place_runs_the_one_shot(
+    native: Environment, directory: Path
+) -> None:
+    native.run("install", "--cni-bin-dir", directory)
+    done = subprocess.run(
+        [bundle.interpreter(), "-IS", directory / NAME],
+        env={"CNI_COMMAND": "VERSION"},
+        input=b'{"cniVersion": "0.4.0"}',
+        capture_output=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout[:22], done.stderr) == (0, b'{"cniVersion":"0.4.0",', b"")

@@ -25,14 +25,14 @@ def run_with(launcher: Path, place: Path, stdin: IO[bytes] | int, env: dict[str,
 def test_an_endless_stdin_is_an_error_and_the_daemon_is_not_asked(launcher: Path, place: Path) -> None:
     with Path("/dev/zero").open("rb") as zeros, Daemon(place, Caller.rest) as daemon:
         answer = error(run_with(launcher, place, zeros))
-    assert (answer["code"], answer["msg"]) == (6, "error parsing configuration: input is longer than 1 MiB")
+    assert (answer["code"], answer["msg"]) == (6, "error unmarshall network config: input is longer than 1 MiB")
     assert daemon.seen == [b""]
 
 
 def test_one_byte_more_than_1_mib_is_an_error(launcher: Path, place: Path) -> None:
     with Daemon(place, Caller.rest) as daemon:
         done = run(launcher, place, bytes(frame.STDIN_LIMIT + 1))
-    expected = Undecodable("error parsing configuration: input is longer than 1 MiB", "nothing was done")
+    expected = Undecodable("error unmarshall network config: input is longer than 1 MiB", "nothing was done")
     assert (done.returncode, done.stdout) == (1, cni.error_json(cni.NEWEST, expected))
     assert daemon.seen == [b""]
 

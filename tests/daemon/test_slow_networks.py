@@ -1,0 +1,106 @@
+"""A network whose lock somebody holds waits alone: others are answered at once, and its own order is kept."""
+
+import json
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.daemon.calls import address, code, config, environment, history, leases
+from tests.daemon.service import Client, Service, ask, until
+from tests.faults.calls import held_lock, release
+
+LONG = 120
+"""A lockTimeout, in seconds, that no test waits for."""
+
+
+def threads(service: Service) -> int:
+    """How many threads the daemon has: one more for each network that waits."""
+    return len(list(Path(f"/proc/{service.pid}/task").iterdir()))
+
+
+def test_other_networks_are_answered_while_one_waits(service: Service, tmp_path: Path) -> None:
+    stuck = config(tmp_path, "stuck", lockTimeout=LONG)
+    with held_lock(tmp_path / "stuck" / "lock") as holder, Client(service.socket) as waiting:
+        waiting.send(environment("ADD"), stuck)
+        until("the call waits", lambda: threads(service) > 1)
+        for number in range(20):
+            for command in ("ADD", "CHECK", "DEL"):
+                who = environment(command, f"c{number}")
+                assert ask(service.socket, who, config(tmp_path, f"net{number % 3}"))[0] == 0
+        assert ask(service.socket, environment("VERSION"))[0] == 0
+        release(holder)
+        assert address(waiting.receive()[1]) == "10.20.0.2"
+
+
+@pytest.mark.parametrize("command", ["ADD", "DEL", "CHECK"])
+def test_after_the_timeout_the_caller_is_told_to_try_again_and_who_holds_the_lock(
+    command: str, service: Service, tmp_path: Path
+) -> None:
+    stdin = config(tmp_path, lockTimeout=1)
+    with held_lock(tmp_path / "net" / "lock") as holder:
+        begun = time.monotonic()
+        status, stdout, stderr = ask(service.socket, environment(command), stdin)
+        waited = time.monotonic() - begun
+    error = json.loads(stdout)
+    assert (status, error["code"], stderr) == (1, 11, b"")
+    assert f"pid {holder.pid}" in error["msg"] and "python" in error["msg"] and "1 s" in error["msg"]
+    assert waited >= 1
+    assert leases(tmp_path) == {}
+    assert ask(service.socket, environment("ADD"), stdin)[0] == 0
+
+
+def test_who_waited_together_is_told_together(service: Service, tmp_path: Path) -> None:
+    stdin = config(tmp_path, lockTimeout=1)
+    with held_lock(tmp_path / "net" / "lock"), ExitStack() as callers:
+        clients = [callers.enter_context(Client(service.socket)) for _ in range(10)]
+        for number, client in enumerate(clients):
+            client.send(environment("ADD", f"c{number}"), stdin)
+        assert [code(client.receive()[1]) for client in clients] == [11] * len(clients)
+    assert leases(tmp_path) == {}
+
+
+@pytest.mark.xfail(reason="perform_together() waits again for each 64", strict=True)
+def test_nobody_waits_again_for_those_before_him(service: Service, tmp_path: Path) -> None:
+    stdin = config(tmp_path, lockTimeout=2)
+    with held_lock(tmp_path / "net" / "lock"), ExitStack() as callers:
+        clients = [callers.enter_context(Client(service.socket)) for _ in range(300)]
+        for number, client in enumerate(clients):
+            client.send(environment("ADD", f"c{number}"), stdin)
+        clients[-1].socket.settimeout(6)
+        assert code(clients[-1].receive()[1]) == 11
+
+
+def test_the_order_of_a_network_is_kept_while_it_waits_and_after(service: Service, tmp_path: Path) -> None:
+    stdin = config(tmp_path, subnet="10.20.0.0/24", lockTimeout=LONG)
+    with held_lock(tmp_path / "net" / "lock") as holder, ExitStack() as callers:
+        clients = []
+        for number in range(100):
+            clients.append(callers.enter_context(Client(service.socket)))
+            clients[-1].send(environment("ADD", f"c{number}"), stdin)
+            if number == 50:
+                until("they wait", lambda: threads(service) > 1)
+        release(holder)
+        given = [address(client.receive()[1]) for client in clients]
+    assert given == [f"10.20.0.{number}" for number in range(2, 102)]
+    assert [container for _, container, _ in history(tmp_path)] == [f"c{number}" for number in range(100)]
+
+
+def test_two_stuck_networks_do_not_wait_for_each_other(service: Service, tmp_path: Path) -> None:
+    one, other = (config(tmp_path, name, lockTimeout=LONG) for name in ("one", "other"))
+    with (
+        held_lock(tmp_path / "one" / "lock") as first,
+        held_lock(tmp_path / "other" / "lock") as second,
+        Client(service.socket) as early,
+        Client(service.socket) as late,
+    ):
+        early.send(environment("ADD"), one)
+        until("one waits", lambda: threads(service) > 1)
+        late.send(environment("ADD"), other)
+        until("both wait", lambda: threads(service) > 2)
+        release(second)
+        assert late.receive()[0] == 0
+        release(first)
+        assert early.receive()[0] == 0
+    until("no thread is left", lambda: threads(service) == 1)
