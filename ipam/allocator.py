@@ -130,7 +130,7 @@ def reclaim(tx: Transaction, valid: set[Attachment], host: Host, *, shared: bool
     for lease in list(tx.leases()):
         who = lease.attachment
         known = who in valid or (not who.ifname and who.container_id in containers)
-        if not known and _is_ours(lease, host, shared=shared):
+        if not known and who.container_id and _is_ours(lease, host, shared=shared):
             tx.drop(lease, Cause.GC)
             dropped.append(lease)
     return dropped
@@ -183,7 +183,7 @@ def holder_text(lease: Lease) -> str:
     """Who holds a lease, in words for an error message."""
     who = lease.attachment
     if not who.container_id:
-        return "something that is no lease file"
+        return "something that is not a lease file"
     text = f"container {who.container_id}"
     if who.ifname:
         text += f" {quote(who.ifname)[1:-1]}"

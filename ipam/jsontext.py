@@ -116,8 +116,18 @@ def quote(value: object, limit: int = 80) -> str:
         try:
             return _cut(ascii(encode(value))[1:-1], limit)
         except RecursionError:
-            return "something nested very deeply"
+            return _outline(value, limit)
     return '"' + _cut(ascii(value[: limit + 1])[1:-1].replace('"', '\\"'), limit, len(value)) + '"'
+
+
+def _outline(value: object, limit: int) -> str:
+    """How something begins that is nested too deeply to be encoded."""
+    text = ""
+    while len(text) < limit and isinstance(value, list | dict) and value:
+        key = next(iter(value)) if isinstance(value, dict) else ""
+        text += f"{{{string(key)}:" if isinstance(value, dict) else "["
+        value = value[key] if isinstance(value, dict) else value[0]
+    return f"{ascii(text[:limit])[1:-1]}…"
 
 
 def _cut(text: str, limit: int, length: int = 0) -> str:

@@ -222,7 +222,9 @@ def storage_error(error: OSError, place: str) -> CniError:
     names = [name.decode("utf-8", "backslashreplace") if isinstance(name, bytes) else str(name)
              for name in (error.filename, error.filename2) if name is not None]  # fmt: skip
     where = f" ({quote(' '.join(names))[1:-1]})" if names else ""
-    return InputOutput(f"{place}: {reason}{where}", "the leases are as they were; see to the file system first")
+    return InputOutput(
+        f"{quote(place, 200)[1:-1]}: {reason}{where}", "the leases are as they were; see to the file system first"
+    )
 
 
 def unavailable(error: CniError) -> StoreUnavailable:

@@ -103,7 +103,7 @@ def _text(source: Path, name: str) -> str:
     needed = {*ours, *(path.resolve() for path in ours)}
     hidden = sorted(path for path in needed if any(path.is_relative_to(each) for each in _HIDDEN))
     bound = "".join(f"BindReadOnlyPaths={_plain(path)}\n" for path in hidden)
-    return text.replace("[Service]\n", "[Service]\n" + bound)
+    return text.replace("\n[Service]\n", f"\n[Service]\n{bound}")
 
 
 def _program() -> str:

@@ -33,7 +33,8 @@ main(sys.argv[2:])
 class Service:
     """The daemon on `socket`, within `with`. `settings`: constants of our modules, as `ipam.module.NAME`: a number.
 
-    At the end it is told to stop, and has to end well within PATIENCE. What it wrote is in `said()`.
+    It is waited for until it says that it is ready, unless `env` has another NOTIFY_SOCKET to say it to. At the
+    end it is told to stop, and has to end well within PATIENCE. What it wrote is in `said()`.
     """
 
     def __init__(
@@ -61,8 +62,8 @@ class Service:
         """Everything that it has written so far."""
         return self._log.read_text()
 
-    def start(self, *, wait: bool = True) -> None:
-        """Start it, and wait until it says that it is ready."""
+    def start(self) -> None:
+        """Start it, for the first time or again."""
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notified, self._log.open("ab") as log:
             address = self.socket.with_name(f"{self.socket.name}.notify")
             address.unlink(missing_ok=True)
@@ -76,7 +77,7 @@ class Service:
                 stdout=log,
                 stderr=log,
             )
-            while wait and not _is_told(notified):
+            while "NOTIFY_SOCKET" not in self._env and not _is_told(notified):
                 assert self.process.poll() is None, self.said()
 
     def stop(self) -> int:
@@ -118,7 +119,11 @@ class Client:
     def __init__(self, place: Path) -> None:
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.socket.settimeout(PATIENCE)
-        self.socket.connect(str(place))
+        try:
+            self.socket.connect(str(place))
+        except OSError:
+            self.socket.close()
+            raise
 
     def send(self, env: Mapping[str, str], stdin: bytes = b"") -> Self:
         """The whole request."""
@@ -179,3 +184,14 @@ def until(fact: str, holds: Callable[[], bool]) -> None:
     while not holds():
         assert time.monotonic() < stuck, f"never: {fact}"
         time.sleep(0.005)
+
+
+def start_call(plugin: Path, env: Mapping[str, str], stdin: bytes) -> subprocess.Popen[bytes]:
+    """One call of an executable, which has its config and is not waited for."""
+    pipe = subprocess.PIPE
+    call = subprocess.Popen([plugin], env=dict(env), stdin=pipe, stdout=pipe, stderr=pipe)
+    assert call.stdin is not None
+    call.stdin.write(stdin)
+    call.stdin.close()
+    call.stdin = None
+    return call

@@ -143,6 +143,8 @@ class Node:
 
     def files(self) -> dict[str, str]:
         """The lease files and the container in each."""
+        if not self.directory.exists():
+            return {}
         return {
             path.name: path.read_bytes().partition(b"\r\n")[0].decode("utf-8", "replace")
             for path in self.directory.iterdir()

@@ -53,6 +53,7 @@ exec unshare --pid --cgroup --ipc --uts --net --fork --kill-child --mount sh -e 
   done
   mkdir -p /etc/systemd/system /etc/tmpfiles.d
   printf "[Unit]\\nDefaultDependencies=no\\n" >/etc/systemd/system/sysinit.target
+  mount --make-rshared /  # as systemd does where it is not in a container
   ip link set lo up
   container=test exec /lib/systemd/systemd --system --unit=basic.target --log-target=null --show-status=no
 '
@@ -64,6 +65,10 @@ mount --make-rprivate /
 mount -t cgroup2 cgroup2 /mnt
 find /mnt/"$1" -depth -type d -exec rmdir {} +
 """
+
+
+class CannotBoot(Exception):
+    """This host does not let systemd be PID 1 of a namespace."""
 
 
 class Machine:
@@ -105,14 +110,14 @@ class Machine:
         while time.monotonic() < stuck:
             if self._process.poll() is not None:
                 assert self._process.stdout is not None
-                raise AssertionError(f"systemd does not start: {self._process.stdout.read()}")
+                raise CannotBoot(self._process.stdout.read().strip())
             found = children.read_text().split()
             if found and Path(f"/proc/{found[0]}/comm").read_text() == "systemd\n":
                 self.pid = int(found[0])
                 if self.run("systemctl", "is-system-running", check=False).stdout.strip() == "running":
                     return
             time.sleep(0.1)
-        raise AssertionError("systemd does not get ready")
+        raise CannotBoot("systemd does not get ready")
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         assert self._process is not None
@@ -132,12 +137,12 @@ class Machine:
         return ["nsenter", "--target", str(self.pid), "--all", "--", *map(str, arguments)]
 
     def run(
-        self, *arguments: str | Path, check: bool = True, stdin: bytes | None = None
+        self, *arguments: str | Path, check: bool = True, stdin: str | None = None
     ) -> subprocess.CompletedProcess[str]:
         """Run a command in there."""
         done = subprocess.run(
             self.command(*arguments),
-            input=None if stdin is None else stdin.decode(),
+            input=stdin or "",
             capture_output=True,
             text=True,
             timeout=2 * PATIENCE,

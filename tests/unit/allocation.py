@@ -56,8 +56,10 @@ class Node:
     def release(self, name: str, ifname: str = "eth0") -> list[str]:
         return texts(self.store.transact("net", lambda tx: allocator.release(tx, who(name, ifname), Cause.DEL)))
 
-    def reclaim(self, *valid: Attachment) -> list[str]:
-        return texts(self.store.transact("net", lambda tx: allocator.reclaim(tx, set(valid), NODE)))
+    def reclaim(self, *valid: Attachment, shared: bool = True) -> list[str]:
+        return texts(
+            self.store.transact("net", lambda tx: allocator.reclaim(tx, set(valid), self.host, shared=shared))
+        )
 
     def check(self, name: str, *previous: str, ifname: str = "eth0") -> None:
         """CHECK with these addresses in prevResult, or without one where there are none."""

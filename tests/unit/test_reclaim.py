@@ -66,6 +66,15 @@ def test_gc_leaves_other_nodes_and_what_is_no_lease_alone() -> None:
     assert node.leased() == ["5", "6"]
 
 
+def test_in_a_store_of_one_host_its_former_name_does_not_matter() -> None:
+    node = Node([part(1, 9)])
+    node.put("6", who("renamed"), node=OTHER_NODE)
+    node.put("7", who("before"), node=OTHER_NODE, boot=NEXT_BOOT)
+    node.store.transact("net", lambda tx: allocator.reclaim_after_reboot(tx, node.host, shared=False))
+    assert node.leased() == ["6"]
+    assert node.reclaim(shared=False) == ["6"]
+
+
 def test_a_reboot_drops_what_this_node_made_before_it() -> None:
     node = Node([part(1, 9)])
     node.put("5", who("old"), node=NODE, boot=NEXT_BOOT)
@@ -73,7 +82,7 @@ def test_a_reboot_drops_what_this_node_made_before_it() -> None:
     node.put("7", who("unknown"))
     node.add("now")
     for _ in range(2):
-        node.store.transact("net", lambda tx: allocator.reclaim_after_reboot(tx, node.host))
+        node.store.transact("net", lambda tx: allocator.reclaim_after_reboot(tx, node.host, shared=True))
         assert node.leased() == ["2", "6", "7"]
 
 
