@@ -3,9 +3,9 @@
 A slot says: the attachment with this checksum holds this address, and its claim is the line from `start` to
 `end` of the history file. The checksum may be another's too, so readers ask the lease file who it belongs to.
 
-The header carries the modification time that the last change set on the network's directory: a moment that
-the kernel did not give it. While the directory still has it, nobody else has created or removed a file there,
-and the index counts. Otherwise recover() makes it anew.
+The header carries the modification time that the last change set on the network's directory, a moment that
+the kernel did not give it, and the change time that this had. While the directory still has both, nobody else has
+created or removed a file there, nor unpacked a backup over it, and the index counts. Otherwise recover() makes it anew.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 INDEX = b"index"
 
 _MAGIC = b"ipam index 1\n".ljust(32)
-_HEADER = 64  # magic, then 8 bytes each: number of slots, slots in use, stamp, begun
+_HEADER = 80  # magic, then 8 bytes each: slots, slots in use, stamp, begun, history's size, change time
 _SLOT = 40  # checksum 4, family 1, address 16, start 8, end 8, unused 3
 _WINDOW = 16 * _SLOT
 _LEAST = 256
@@ -67,6 +67,8 @@ class Index:
         self._used = 0
         self._stamp = 0
         self._begun = 0
+        self._history = 0
+        self._changed = 0
 
     def close(self) -> None:
         """Let go of the file."""
@@ -91,18 +93,33 @@ class Index:
         self._used = int.from_bytes(header[40:48], "big")
         self._stamp = int.from_bytes(header[48:56], "big")
         self._begun = int.from_bytes(header[56:64], "big")
+        self._history = int.from_bytes(header[64:72], "big")
+        self._changed = int.from_bytes(header[72:80], "big")
         return True
 
     def is_current(self, network: posix.stat_result, *, write: bool = True) -> bool:
         """Whether nobody else has changed the network's directory since the last stamp()."""
-        return self._open(write=write) and network.st_mtime_ns == self._stamp != network.st_ctime_ns
+        if not self._open(write=write):
+            return False
+        return (network.st_mtime_ns, network.st_ctime_ns) == (self._stamp, self._changed)
 
-    def stamp(self, network: int, now: float) -> None:
+    def knows_history(self, size: int) -> bool:
+        """Whether the history file is as long as the last stamp() left it. If not, its places mean nothing."""
+        return self._open() and size == self._history
+
+    def stamp(self, network: int, history: int, now: float) -> None:
         """Declare the table current: call it last, under the lock. `now` is in seconds since the epoch."""
         moment = max(1, int(now * 1e9) - _PAST)
         posix.utime(network, ns=(moment, moment))
-        self._stamp, self._begun = moment, 0
+        self._stamp, self._begun, self._history = moment, 0, history
+        self._changed = posix.fstat(network).st_ctime_ns
         self._write_header()
+
+    def distrust(self) -> None:
+        """Declare the table not current: until the next stamp(), every call recovers first."""
+        if self._open():
+            self._stamp = 0
+            self._write_header()
 
     def begin(self, end: int) -> None:
         """Note that claims are put whose lines in history will begin at `end`, and are not written yet."""
@@ -115,7 +132,7 @@ class Index:
         return self._begun - 1 if self._open() and self._begun else None
 
     def _write_header(self) -> None:
-        numbers = (self._slots, self._used, self._stamp, self._begun)
+        numbers = (self._slots, self._used, self._stamp, self._begun, self._history, self._changed)
         posix.pwrite(self._fd, _MAGIC + b"".join([number.to_bytes(8, "big") for number in numbers]), 0)
 
     def find(self, who: Attachment) -> dict[Address, Place]:

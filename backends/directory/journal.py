@@ -108,7 +108,25 @@ class Journal:
         """Cut off what lies behind `size`: events of a change that was never done."""
         posix.ftruncate(self._open(), size)
 
+    def file_size(self) -> int:
+        """The same without making the file where there is none: 0."""
+        try:
+            return posix.stat(HISTORY, dir_fd=self._records, follow_symlinks=False).st_size
+        except FileNotFoundError:
+            return 0
+
     def event_at(self, place: Place) -> Event | None:
         """The event of that place, None where there is none."""
         start, end = place
         return decode(posix.pread(self._open(), max(0, end - start), start))
+
+    def events_from(self, start: int) -> list[Event] | None:
+        """The events from a place to the end; None where the last line is torn."""
+        *lines, rest = posix.pread(self._open(), max(0, self.size() - start), start).split(b"\n")
+        return None if rest else [event for event in map(decode, lines) if event is not None]
+
+    def end_line(self) -> None:
+        """Let the next line begin a line, where the last one was torn."""
+        size = self.size()
+        if size and posix.pread(self._open(), 1, size - 1) != b"\n":
+            self.append([b"\n"], size, durable=False)

@@ -57,6 +57,11 @@ class Place:
         node, _, boot = (target or b"").decode("utf-8", "surrogateescape").rpartition(" ")
         return (node, boot) if target is not None else None
 
+    def sync(self) -> None:
+        """Have the disk know of directories and files that are new."""
+        for fd in self._open:
+            posix.fsync(fd)
+
     def rest(self) -> None:
         """Close the files, which others may replace, and keep the directories."""
         self.journal.close()

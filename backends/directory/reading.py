@@ -67,14 +67,32 @@ def snapshot(place: Place) -> list[Lease]:
                 known[lease.address, lease.attachment] = lease
     if place.index.is_current(posix.fstat(place.leases), write=False):
         told = {(checksum(who), address) for address, who in known}
-        untold = {address for _, mark, address in wanted if (mark, address) not in told}
-        found = {address: leasefile.read(address, place.leases) for address in untold}
-        holders = {address: who for address, who in found.items() if who is not None and who.container_id}
-        holders.update(known.keys())
+        holders = dict(known.keys())
+        for mark, address in {(mark, address) for _, mark, address in wanted} - told:
+            who = leasefile.read(address, place.leases)
+            if who is not None and checksum(who) == mark:
+                holders[address] = who
     else:
         holders = Scan(place.leases).holders
+        for mark, address in _uncommitted(place):
+            if address in holders and checksum(holders[address]) == mark:
+                del holders[address]
+    if any((address, who) not in known for address, who in holders.items()):
+        for (mark, address), where in last_claims(place.records).items():
+            event = place.journal.event_at(where) if address in holders else None
+            if event is not None and checksum(holders[address]) == mark:
+                known.setdefault((address, holders[address]), event.lease)
     return [known.get((address, holders[address])) or Lease(address, holders[address], None)
             for address in sorted(holders)]  # fmt: skip
+
+
+def _uncommitted(place: Place) -> list[tuple[int, Address]]:
+    """What a change that was cut short had begun to claim: recover() will undo it."""
+    begun, size = place.index.begun(), place.journal.file_size()
+    if begun is None or size < begun:
+        return []
+    entries = place.index.entries(write=False)
+    return [(mark, address) for mark, address, (start, end) in entries if start >= begun and end > size]
 
 
 def foreign_leases(directory: int) -> list[Lease]:
@@ -89,6 +107,18 @@ def read_events(records: int) -> Iterator[Event]:
         event = journal.decode(line)
         if event is not None:
             yield event
+
+
+def last_claims(records: int) -> dict[tuple[int, Address], journal.Place]:
+    """Where history has the claim of each lease that it does not know the end of, by checksum and address."""
+    claims: dict[tuple[int, Address], journal.Place] = {}
+    for where, line in read_lines(records):
+        event = journal.decode(line)
+        if event is not None and event.what == CLAIM:
+            claims[checksum(event.lease.attachment), event.lease.address] = where
+        elif event is not None:
+            claims.pop((checksum(event.lease.attachment), event.lease.address), None)
+    return claims
 
 
 def read_lines(records: int) -> Iterator[tuple[journal.Place, bytes]]:
@@ -108,6 +138,7 @@ def read_lines(records: int) -> Iterator[tuple[journal.Place, bytes]]:
                 stripped = line.lstrip(b"\0")
                 yield (end - 1 - len(stripped), end), stripped
                 start = end
+            rest = rest.lstrip(b"\0")
     finally:
         close(fd)
 

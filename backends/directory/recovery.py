@@ -7,9 +7,9 @@ import posix
 from backends.directory import journal, leasefile, taken
 from backends.directory.files import remove
 from backends.directory.index import checksum
-from backends.directory.reading import Scan, read_events
+from backends.directory.reading import Scan, last_claims, read_events
 from backends.directory.retention import finish_forgetting
-from ipam.model import CLAIM, DROP, Address, Cause, Event, Lease
+from ipam.model import CLAIM, DROP, Address, Attachment, Cause, Event, Lease
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,38 +33,48 @@ def recover(place: Place, network: str, host: Host) -> None:
             scan.blocked.append(address)
     finish_forgetting(place)
     known = {(mark, address): where for mark, address, where in place.index.entries()}
-    _undo_uncommitted(place, scan, known)
+    _settle_interrupted(place, scan, known)
     told = place.last_boot()
-    if told is not None and told[1] != host.boot:
+    if (told is not None and told[1] != host.boot) or not place.index.knows_history(place.journal.size()):
         _distrust(place, known)
+    place.journal.end_line()
     _reconcile(place, network, host, scan, known)
     place.index.rewrite([(mark, address, where) for (mark, address), where in known.items()])
     taken.rewrite(place.taken, [*scan.holders, *scan.blocked])
-    place.index.stamp(place.leases, host.clock())
+    place.index.stamp(place.leases, place.journal.size(), host.clock())
 
 
-def _undo_uncommitted(place: Place, scan: Scan, known: Known) -> None:
-    """Claims of a change whose lines did not all reach the history file were never answered: take them back.
+def _settle_interrupted(place: Place, scan: Scan, known: Known) -> None:
+    """Undo a change whose lines did not all reach the history file, for nobody was answered; finish one whose did.
 
-    Only claims that the index knows to be of that change: a history that was cut short costs no lease.
+    Only what the index knows to be of that change: a history that was cut short costs no lease.
     """
     begun, size = place.index.begun(), place.journal.size()
     if begun is None or size < begun:
         return
     claims = {key: end for key, (start, end) in known.items() if start >= begun}
-    if all(end <= size for end in claims.values()):
+    events = place.journal.events_from(begun)
+    if events is None or any(end > size for end in claims.values()):
+        for mark, address in claims:
+            del known[mark, address]
+            _take_away(place, scan, address, mark)
+        place.journal.cut(begun)
         return
-    for mark, address in claims:
-        del known[mark, address]
-        who = scan.holders.get(address)
-        if who is not None and checksum(who) == mark:
-            remove(leasefile.file_name(address), place.leases)
-            del scan.holders[address]
-    place.journal.cut(begun)
+    for event in events:
+        mark, address = checksum(event.lease.attachment), event.lease.address
+        if event.what == DROP and (mark, address) not in claims and known.pop((mark, address), None) is not None:
+            _take_away(place, scan, address, mark)
+
+
+def _take_away(place: Place, scan: Scan, address: Address, mark: int) -> None:
+    who = scan.holders.get(address)
+    if who is not None and checksum(who) == mark:
+        remove(leasefile.file_name(address), place.leases)
+        del scan.holders[address]
 
 
 def _distrust(place: Place, known: Known) -> None:
-    """After a reboot, which may have been a power cut: what history does not confirm is not known."""
+    """After a reboot (maybe a power cut) or damage to history: what history does not confirm is not known."""
     for mark, address in list(known):
         event = place.journal.event_at(known[mark, address])
         lease = None if event is None or event.what != CLAIM else event.lease
@@ -72,28 +82,35 @@ def _distrust(place: Place, known: Known) -> None:
             del known[mark, address]
 
 
-def _boot_of(place: Place, address: Address, host: Host) -> str:
-    """In which boot a lease without record was made: by us in the last one, or, for all we know, in this one."""
+def _found(place: Place, address: Address, who: Attachment, host: Host) -> Lease:
+    """A lease without record: made by us in the last boot, if its file says so, or, for all we know, in this one."""
     told = place.last_boot()
-    return told[1] if told is not None and leasefile.made_in(told[1], address, place.leases) else host.boot
+    boot = told[1] if told is not None and leasefile.made_in(told[1], address, place.leases) else host.boot
+    status = posix.stat(leasefile.file_name(address), dir_fd=place.leases, follow_symlinks=False)
+    return Lease(address, who, None, since=round(status.st_mtime, 6), boot=boot, node=host.node)
 
 
 def _reconcile(place: Place, network: str, host: Host, scan: Scan, known: Known) -> None:
     """Write into history, and into `known`, what others did to the lease files."""
     now = host.clock()
     holders = {(checksum(who), address) for address, who in scan.holders.items()}
-    events = []
+    events: list[Event] = []
+    vanished = []
     for key in [key for key in known if key not in holders]:
         event = place.journal.event_at(known.pop(key))
-        claimed = event is not None and event.what == CLAIM and event.lease.address == key[1]
-        if event is not None and claimed and not _dropped_already(place, event):
-            events.append(Event(now, host.boot, network, DROP, event.lease, Cause.VANISHED))
-    for address, who in sorted(scan.holders.items(), key=lambda item: item[0]):
-        if (checksum(who), address) not in known:
-            status = posix.stat(leasefile.file_name(address), dir_fd=place.leases, follow_symlinks=False)
-            boot = _boot_of(place, address, host)
-            lease = Lease(address, who, None, since=round(status.st_mtime, 6), boot=boot, node=host.node)
-            events.append(Event(now, host.boot, network, CLAIM, lease, Cause.FOUND))
+        if event is not None and event.what == CLAIM and event.lease.address == key[1]:
+            vanished.append(event.lease)
+    ended = set()
+    if vanished:  # of some, history may have the end: then only the index was not brought up to date
+        ended = {event.lease for event in read_events(place.records) if event.what == DROP}
+    events += [Event(now, host.boot, network, DROP, lease, Cause.VANISHED) for lease in vanished if lease not in ended]
+    strange = [(address, who) for address, who in scan.holders.items() if (checksum(who), address) not in known]
+    claims = last_claims(place.records) if strange else {}
+    for address, who in sorted(strange, key=lambda item: item[0]):
+        if (checksum(who), address) in claims:
+            known[checksum(who), address] = claims[checksum(who), address]
+        else:
+            events.append(Event(now, host.boot, network, CLAIM, _found(place, address, who, host), Cause.FOUND))
     if events:
         _record(place, events, known)
 
@@ -106,8 +123,3 @@ def _record(place: Place, events: list[Event], known: Known) -> None:
         if event.what == CLAIM:
             known[checksum(event.lease.attachment), event.lease.address] = (start, start + len(line))
         start += len(line)
-
-
-def _dropped_already(place: Place, claim: Event) -> bool:
-    """Whether history has the end of this lease: then only the index was not brought up to date."""
-    return any(event.what == DROP and event.lease == claim.lease for event in read_events(place.records))

@@ -6,9 +6,7 @@ import posix
 
 from backends.directory import journal
 from backends.directory.files import close, readlink, remove, symlink, write_all
-from backends.directory.index import checksum
-from backends.directory.reading import read_lines
-from ipam.model import CLAIM, Address
+from backends.directory.reading import last_claims, read_lines
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,11 +31,12 @@ def forget(place: Place, before: float, now: float) -> int:
         else:
             removed += 1
     if removed:
+        place.index.distrust()
         symlink(b"-", _FORGETTING, place.records, place.records)
         _replace(place.records, b"".join(kept), place.journal.size())
         place.journal.close()
         finish_forgetting(place)
-        place.index.stamp(place.leases, now)
+        place.index.stamp(place.leases, place.journal.size(), now)
     return removed
 
 
@@ -60,11 +59,7 @@ def finish_forgetting(place: Place) -> None:
     """Where history is being rewritten: find the claims that the index knows of again, and say where they are."""
     if readlink(_FORGETTING, place.records) is None:
         return
-    claims: dict[tuple[int, Address], journal.Place] = {}
-    for where, line in read_lines(place.records):
-        event = journal.decode(line)
-        if event is not None and event.what == CLAIM:
-            claims[checksum(event.lease.attachment), event.lease.address] = where
+    claims = last_claims(place.records)
     entries = [(mark, address, claims.get((mark, address), old)) for mark, address, old in place.index.entries()]
     place.index.rewrite(entries)
     remove(_FORGETTING, place.records)

@@ -8,7 +8,7 @@ from stat import S_ISDIR
 from backends.directory.absent import AbsentTransaction, DirectoryNeeded
 from backends.directory.files import NotRegular, close, name_bytes, open_directory, storage_error, unavailable
 from backends.directory.lock import acquire
-from backends.directory.place import Place
+from backends.directory.place import RECORDS, Place
 from backends.directory.transaction import DirectoryTransaction, Stale
 from ipam.errors import InputOutput, InvalidConfig, StoreUnavailable, TryAgain
 from ipam.jsontext import quote
@@ -104,7 +104,8 @@ class DirectoryStore(Store):
     def _recover_if_stale(self, place: Place, network: str) -> None:
         told = place.last_boot()
         rebooted = told is not None and told[1] != self._host.boot
-        if rebooted or not place.index.is_current(posix.fstat(place.leases)):
+        current = place.index.is_current(posix.fstat(place.leases))
+        if rebooted or not current or not place.index.knows_history(place.journal.file_size()):
             self._recover(place, network)
 
     def _recover(self, place: Place, network: str) -> None:
@@ -157,11 +158,14 @@ class DirectoryStore(Store):
         """See Store. Needs read access alone."""
         from backends.directory import reading
 
-        events = self._read(network, lambda place: posix.dup(place.records), lambda _directory: None)
-        if events is None:
-            return
         try:
-            for event in reading.read_events(events):
+            records = open_directory(name_bytes(f"{self._root}/{RECORDS.decode()}/{network}"))
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise storage_error(error, f"{self._root}/{network}") from None
+        try:
+            for event in reading.read_events(records):
                 if since is not None and event.time < since:
                     continue
                 if who is not None and event.lease.attachment != who:
@@ -171,7 +175,7 @@ class DirectoryStore(Store):
         except OSError as error:
             raise storage_error(error, f"{self._root}/{network}") from None
         finally:
-            close(events)
+            close(records)
 
     def _read(self, network: str, ours: Callable[[Place], T], foreign: Callable[[int], T]) -> T | None:
         """What `ours` finds under a shared lock, or `foreign` where only Go has been; None without a directory."""
@@ -181,7 +185,10 @@ class DirectoryStore(Store):
             except FileNotFoundError:
                 return self._read_foreign(network, foreign)
             try:
-                lock = acquire(place.leases, place.name, self._timeout, shared=True)
+                try:
+                    lock = acquire(place.leases, place.name, self._timeout, shared=True)
+                except FileNotFoundError:  # nobody has locked anything yet
+                    return ours(place)
                 try:
                     return ours(place)
                 finally:

@@ -51,6 +51,10 @@ class Taken:
         self._blocks[address.family, block] = bits
         self._marked.add(address)
 
+    def is_taken(self, address: Address) -> bool:
+        """Whether the bitmaps say so."""
+        return bool(self._block(address.family, address.value >> _SHIFT) >> (address.value & (_BITS - 1)) & 1)
+
     def next_free(self, family: int, first: int, last: int) -> int | None:
         """The lowest free address from `first` to `last`, as a number; reads one file for 32,768 addresses."""
         while first <= last:

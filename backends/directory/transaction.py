@@ -100,6 +100,8 @@ class DirectoryTransaction(Transaction):
     def claim(self, lease: Lease, why: str) -> None:
         """See Transaction."""
         if self.holder(lease.address) is not None:
+            if not self._taken.is_taken(lease.address):
+                raise Stale
             raise AddressInUse(f"{format_address(lease.address)} is leased on network {self._network}")
         self._claimed[lease.address] = lease
         if lease.range_set is not None:
@@ -132,9 +134,9 @@ class DirectoryTransaction(Transaction):
         """Do it. An OSError means that nothing was changed; Stale, that the change must run again.
 
         The order is the guarantee. First the index says what is about to be claimed, at a place in history
-        that is not written yet; then lease files go and come; the line in history is the moment of
-        commit: recover() undoes claims that never got theirs. What fails after it is found by the next
-        call, because nothing has been stamped, and costs that call a scan.
+        that is not written yet; then lease files come; the lines in history are the moment of commit; then
+        lease files go. recover() undoes a change that never got its lines, and finishes one that did. What
+        fails after that is found by the next call, because nothing has been stamped, and costs it a scan.
         """
         if not self._events:
             if self._boot:
@@ -147,22 +149,24 @@ class DirectoryTransaction(Transaction):
         created: list[Lease] = []
         try:
             self._announce_claims(lines, end, before)
-            self._move_lease_files(removed, created)
-            self._write_history(lines, end)
+            self._make_lease_files(removed, created)
+            written = self._write_history(lines, end)
+            self._remove_lease_files(removed)
         except BaseException:
-            self._undo(removed, created, before)
+            self._undo(removed, created, before, end)
             raise
+        if not written:
+            return
         try:
             self._write_index()
-            self._place.index.stamp(self._place.leases, self._host.clock())
+            self._place.index.stamp(self._place.leases, self._place.journal.size(), self._host.clock())
         except OSError:
             return
 
     def _announce_claims(self, lines: list[bytes], end: int, before: list[tuple[Lease, journal.Place | None]]) -> None:
         """Tell the index where in history the claims of this change are going to be."""
         index = self._place.index
-        if self._claimed:
-            index.begin(end)
+        index.begin(end)
         for event, line in zip(self._events, lines, strict=True):
             lease = event.lease
             if event.what == CLAIM and self._claimed.get(lease.address) == lease:
@@ -170,40 +174,57 @@ class DirectoryTransaction(Transaction):
                 index.put(lease.attachment, lease.address, (end, end + len(line)))
             end += len(line)
 
-    def _move_lease_files(self, removed: list[Lease], created: list[Lease]) -> None:
+    def _make_lease_files(self, removed: list[Lease], created: list[Lease]) -> None:
         """Lists each lease before its file is touched: what failed half way must be undone as well."""
-        leases = self._place.leases
-        for lease in self._dropped.values():
-            removed.append(lease)
-            remove(leasefile.file_name(lease.address), leases)
         for lease in self._claimed.values():
+            if lease.address in self._dropped:
+                self._remove(self._dropped[lease.address], removed)
             created.append(lease)
             try:
                 self._create(lease)
             except FileExistsError:
                 created.pop()
                 raise Stale from None
-        if self._durable:
-            posix.fsync(leases)
+        if self._durable and created:
+            posix.fsync(self._place.leases)
+
+    def _remove_lease_files(self, removed: list[Lease]) -> None:
+        for address, lease in self._dropped.items():
+            if address not in self._claimed:
+                self._remove(lease, removed)
+        if self._durable and removed:
+            posix.fsync(self._place.leases)
+
+    def _remove(self, lease: Lease, removed: list[Lease]) -> None:
+        removed.append(lease)
+        remove(leasefile.file_name(lease.address), self._place.leases)
 
     def _create(self, lease: Lease) -> None:
         place = self._place
         leasefile.create(lease, place.leases, place.records, durable=self._durable)
 
-    def _write_history(self, lines: list[bytes], end: int) -> None:
+    def _write_history(self, lines: list[bytes], end: int) -> bool:
+        """Commit; whether the lines are written.
+
+        A full disk must not keep addresses leased: what is only dropped is dropped all the same, and the next
+        call writes the missing lines, since nothing will have been stamped.
+        """
         try:
             self._place.journal.append(lines, end, durable=self._durable)
+            if self._durable and not end:
+                self._place.sync()
         except OSError:
-            # A full disk must not keep addresses leased: what was only dropped stays dropped, and the
-            # next call writes the missing lines, since nothing has been stamped.
             if self._claimed or self._durable:
                 raise
+            return False
+        return True
 
     def _undo(
-        self, removed: list[Lease], created: list[Lease], before: list[tuple[Lease, journal.Place | None]]
+        self, removed: list[Lease], created: list[Lease], before: list[tuple[Lease, journal.Place | None]], end: int
     ) -> None:
         """Put everything back, as far as the file system lets us; recover() does the rest."""
         place = self._place
+        _done(place.journal.cut, end)
         left = [lease for lease in created if not _done(remove, leasefile.file_name(lease.address), place.leases)]
         for lease in removed:
             _done(self._create, lease)

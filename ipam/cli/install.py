@@ -53,18 +53,15 @@ def run(options: Namespace) -> None:
     if options.launcher_only and launcher is None:
         raise ValueError("--launcher-only: there is no launcher, this package was built where no C compiler is")
     records = records_of(options)
-    code = bundle.build()
-    place = records.bundle(hashlib.sha256(code).hexdigest())
-    script = bundle.script(place, __version__).encode()
+    # In this order whoever calls meanwhile finds all that the executable of that moment needs.
+    files = {} if options.launcher_only else _one_shot(records)
+    files[records.plugin] = _leading_to(records.one_shot, launcher) if launcher else files[records.one_shot]
     records.directory.mkdir(mode=0o755, parents=True, exist_ok=True)
     with locked(records):
         previous = records.bundles_in_use()
         _keep(records)
-        # In this order whoever calls meanwhile finds all that the executable of that moment needs.
-        if not options.launcher_only:
-            write(place, code, mode=0o644)
-            write(records.one_shot, script, mode=0o755)
-        write(records.plugin, _leading_to(records.one_shot, launcher) if launcher else script, mode=0o755)
+        for path, data in files.items():
+            write(path, data, mode=0o755)
         # A call that began a moment ago may be about to load the previous bundle: the next install removes that.
         for path in (records.bundles() - records.bundles_in_use() - previous) | set(records.unfinished()):
             path.unlink()
@@ -73,6 +70,13 @@ def run(options: Namespace) -> None:
         print(NO_LAUNCHER)
     if options.systemd:
         units.install(options.systemd_dir, options.tmpfiles_dir)
+
+
+def _one_shot(records: Records) -> dict[Path, bytes]:
+    """The bundle, and the script that runs it."""
+    code = bundle.build()
+    place = records.bundle(hashlib.sha256(code).hexdigest())
+    return {place: code, records.one_shot: bundle.script(place, __version__).encode()}
 
 
 def _leading_to(one_shot: Path, launcher: Path) -> bytes:

@@ -1,6 +1,7 @@
 """kill -9 of the daemon in the middle of 500 calls: each gets an answer, nothing is doubled, nothing stays behind."""
 
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ HALF = 250
 TRY_AGAIN = 11
 
 
-@pytest.mark.parametrize("moment", [1, 100, 350])
+@pytest.mark.parametrize("moment", [150, 350])
 def test_each_caller_gets_an_answer_and_after_the_dels_nothing_is_left(
     moment: int, serve: Serve, own_launcher: Path, tmp_path: Path
 ) -> None:
@@ -76,10 +77,8 @@ def test_a_daemon_killed_over_and_over_under_load_leaks_nothing(serve: Serve, tm
         service.kill()
         for who, client in clients.items():
             if who != first:
-                try:
+                with suppress(ConnectionError):
                     answered[address(client.receive()[1])] = who
-                except ConnectionError:
-                    pass
             client.close()
         service.start()
         held = leases(tmp_path)

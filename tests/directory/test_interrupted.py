@@ -194,3 +194,17 @@ def test_killed_before_a_guest_changes_what_was_begun_nothing_is_given_out_twice
         assert node.add("three", SMALL) == ["10.0.0.3"]
         assert node.leases() == {"10.0.0.2": "guest", "10.0.0.3": "three"}
         assert_sound(node, SMALL)
+
+
+def test_a_killed_add_does_not_speak_for_the_one_that_took_its_place(deaths: Deaths) -> None:
+    """The next ADD takes the same address, and its line the same place in history."""
+    for last in every_death(lambda: _bound(deaths.fresh(), "add", "one", SMALL)):
+        node = deaths.node
+        addresses = node.add("two", SMALL)
+        guest = Guest(node.directory)
+        guest.add("10.0.0.8", "guest")
+        node.settle()
+        assert_sound(node, SMALL)
+        assert [node.leases()[address] for address in addresses] == ["two"], f"killed at change {last}"
+        guest.delete("two")
+        assert_sound(node, SMALL)

@@ -17,6 +17,7 @@ from tests.install.environment import PATIENCE, Environment
 
 OLD = "0.0.9"
 NAME = "host-local"
+FOREIGN = b'#!/bin/sh\necho \'{"cniVersion": "1.0.0", "foreign": true}\'\n'
 
 
 @pytest.fixture(scope="session")
@@ -59,10 +60,14 @@ def directory(tmp_path: Path) -> Path:
 @pytest.fixture
 def foreign(directory: Path) -> bytes:
     """Somebody else's plugin in our place: its content."""
-    content = b'#!/bin/sh\necho \'{"cniVersion": "1.0.0", "foreign": true}\'\n'
-    (directory / NAME).write_bytes(content)
+    put_foreign(directory)
+    return FOREIGN
+
+
+def put_foreign(directory: Path) -> None:
+    """Put somebody else's plugin in our place."""
+    (directory / NAME).write_bytes(FOREIGN)
     (directory / NAME).chmod(0o751)
-    return content
 
 
 def call(plugin: Path) -> dict[str, Any]:

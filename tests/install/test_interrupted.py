@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.install.conftest import NAME, call, content
+from tests.install.conftest import FOREIGN, NAME, call, content, put_foreign
 from tests.install.environment import PATIENCE, Environment
 
 # Arguments: which change not to live to see, below which directory, then the command. Exits as the command does.
@@ -54,12 +54,10 @@ def dies(environment: Environment, directory: Path, change: int, *command: str) 
 def test_a_killed_install_leaves_a_plugin_that_works_and_nothing_that_stays(
     native: Environment, old: Environment, tmp_path: Path, first: str
 ) -> None:
-    foreign = b'#!/bin/sh\necho \'{"cniVersion": "1.0.0", "foreign": true}\'\n'
     for change in range(1, MOST):
         directory = tmp_path / str(change)
         directory.mkdir()
-        (directory / NAME).write_bytes(foreign)
-        (directory / NAME).chmod(0o755)
+        put_foreign(directory)
         if first == "an older one":
             old.run("install", "--cni-bin-dir", directory, "--one-shot")
         died = dies(native, directory, change, "install")
@@ -68,7 +66,7 @@ def test_a_killed_install_leaves_a_plugin_that_works_and_nothing_that_stays(
             native.run("install", "--cni-bin-dir", directory)
             assert "supportedVersions" in call(directory / NAME), change
         native.run("uninstall", "--cni-bin-dir", directory, check=False)
-        assert content(directory) == {NAME: foreign}, change
+        assert content(directory) == {NAME: FOREIGN}, change
         if not died:
             return
     raise AssertionError("it never ends")
@@ -77,17 +75,15 @@ def test_a_killed_install_leaves_a_plugin_that_works_and_nothing_that_stays(
 def test_a_killed_uninstall_leaves_a_plugin_that_works_and_can_be_run_again(
     native: Environment, tmp_path: Path
 ) -> None:
-    foreign = b'#!/bin/sh\necho \'{"cniVersion": "1.0.0", "foreign": true}\'\n'
     for change in range(1, MOST):
         directory = tmp_path / str(change)
         directory.mkdir()
-        (directory / NAME).write_bytes(foreign)
-        (directory / NAME).chmod(0o755)
+        put_foreign(directory)
         native.run("install", "--cni-bin-dir", directory)
         died = dies(native, directory, change, "uninstall")
         assert call(directory / NAME), change
         native.run("uninstall", "--cni-bin-dir", directory, check=False)
-        assert content(directory) == {NAME: foreign}, change
+        assert content(directory) == {NAME: FOREIGN}, change
         if not died:
             return
     raise AssertionError("it never ends")

@@ -89,7 +89,7 @@ def test_the_first_call_starts_the_daemon(machine: Machine, environment: Environ
     assert call(machine)[0] == 0
     assert show(machine, "ipam.service", "ActiveState") == "active"
     assert daemon(machine, environment)["requests"] == {"ADD ok": 1}
-    assert machine.run("cat", "/var/lib/cni/networks/net/10.0.0.2").stdout == "c1\r\neth0".replace("\r\n", "\n")
+    assert machine.run("cat", "/var/lib/cni/networks/net/10.0.0.2").stdout == "c1\neth0"  # \r\n, in text mode
 
 
 def test_the_socket_is_roots_alone_and_enabled_at_boot(machine: Machine) -> None:
@@ -113,7 +113,8 @@ def test_restarts_in_a_burst_of_1000_calls_lose_none(machine: Machine, environme
     assert len(addresses) == 1000
     leases = machine.run("ls", "/var/lib/cni/networks/net").stdout.split()
     assert {f"{name}/16" for name in leases if name.startswith("10.")} == addresses
-    assert daemon(machine, environment)["requests"]["ADD ok"] < 1000  # the others were answered before the last restart
+    # The others were answered before the last restart.
+    assert daemon(machine, environment)["requests"].get("ADD ok", 0) < 1000
 
 
 def test_an_upgrade_restarts_the_daemon_and_leaves_the_socket(machine: Machine, environment: Environment) -> None:
@@ -212,6 +213,21 @@ def test_leases_elsewhere_need_the_drop_in_that_the_unit_shows(machine: Machine)
     drop_in(machine, line)
     machine.run("systemctl", "restart", "ipam.service")
     assert call(machine, dataDir="/srv/leases")[0] == 0
+
+
+@pytest.mark.parametrize("home", ["/root/env", "/home/admin/env", "/opt/env"])
+def test_the_package_may_be_installed_anywhere(booted: Machine, environment: Environment, home: str) -> None:
+    booted.run("mkdir", "-p", Path(home).parent)
+    booted.run("cp", "--archive", environment.prefix, home)
+    booted.run("sed", "--in-place", f"1c#!{home}/bin/python3", f"{home}/bin/ipam")
+    try:
+        booted.run(f"{home}/bin/ipam", "install", "--systemd", "--launcher-only")
+        assert call(booted)[0] == 0
+        unit = booted.run("cat", "/etc/systemd/system/ipam.service").stdout
+        assert (f"BindReadOnlyPaths={home}\n" in unit) == (home != "/opt/env")
+    finally:
+        booted.run(f"{home}/bin/ipam", "uninstall", "--systemd")
+        booted.run("rm", "-r", home, "/var/lib/cni")
 
 
 def test_uninstall_leaves_nothing_but_the_leases(booted: Machine, environment: Environment) -> None:

@@ -252,7 +252,7 @@ DEEP_VALUES = {
     "a name 900 deep": text(GOOD.replace(b'"net"', DEEP), "name", "[[["),
     "a version 900 deep": refused(6, "cniVersion", "[[[", config=GOOD.replace(b'"1.1.0"', DEEP)),
     "a type 900 deep": refused(7, "type", "[[[", config=GOOD.replace(b'"host-local"', DEEP)),
-    "a range 900 deep": refused(7, "range", "[[[", config=GOOD.replace(b'"10.0.0.0/24"', DEEP)),
+    "a range 900 deep": refused(7, "subnet", "[[[", config=GOOD.replace(b'"10.0.0.0/24"', DEEP)),
 }
 
 CASES = JSON_TEXTS | WRONG_NUMBERS | DEEP_VALUES | NULLS | BAD_NAMES | VERSIONS | WHERE
