@@ -216,15 +216,10 @@ def readlink(name: bytes, parent: int) -> bytes | None:
         raise
 
 
-def storage_error(error: OSError, place: str) -> CniError:
-    """The error that a person sees for a failed file operation somewhere in `place`."""
+def storage_error(error: OSError, path: str) -> CniError:
+    """The error that a person sees for a failed operation on the file of that path."""
     reason = error.strerror or str(error)
-    names = [name.decode("utf-8", "backslashreplace") if isinstance(name, bytes) else str(name)
-             for name in (error.filename, error.filename2) if name is not None]  # fmt: skip
-    where = f" ({quote(' '.join(names))[1:-1]})" if names else ""
-    return InputOutput(
-        f"{quote(place, 200)[1:-1]}: {reason}{where}", "the leases are as they were; see to the file system first"
-    )
+    return InputOutput(f"{quote(path, 200)[1:-1]}: {reason}", "the leases are as they were; see to the file first")
 
 
 def unavailable(error: CniError) -> StoreUnavailable:

@@ -14,6 +14,8 @@ from ipam.model import CLAIM, DROP, Attachment, Event, Lease, Pod
 
 HISTORY = b"history"
 
+_LONGEST = 1 << 17  # bytes of a line: names in it are bounded, so what says more is damaged
+
 Place = tuple[int, int]
 """Where a line begins and ends, in bytes from the start of the file."""
 
@@ -118,7 +120,9 @@ class Journal:
     def event_at(self, place: Place) -> Event | None:
         """The event of that place, None where there is none."""
         start, end = place
-        return decode(posix.pread(self._open(), max(0, end - start), start))
+        if not 0 < end - start <= _LONGEST or end > self.size():
+            return None
+        return decode(posix.pread(self._open(), end - start, start))
 
     def events_from(self, start: int) -> list[Event] | None:
         """The events from a place to the end; None where the last line is torn."""

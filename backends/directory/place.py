@@ -77,3 +77,17 @@ class Place:
 
 def _same(one: posix.stat_result, other: posix.stat_result) -> bool:
     return (one.st_ino, one.st_dev) == (other.st_ino, other.st_dev)
+
+
+def full_path(root: str, network: str, error: OSError) -> str:
+    """Which file an error is about: file names are relative to one or another of our descriptors."""
+    name = error.filename.decode("utf-8", "backslashreplace") if isinstance(error.filename, bytes) else ""
+    if name.startswith("/") or not name:
+        return name or f"{root}/{network}"
+    if name == network or name.startswith(RECORDS.decode()):
+        return f"{root}/{name}"
+    if name[:2] in ("4-", "6-"):
+        return f"{root}/{RECORDS.decode()}/{network}/taken/{name}"
+    if name.partition(".")[0] in ("taken", "index", "history", "boot", "new", "forgetting"):
+        return f"{root}/{RECORDS.decode()}/{network}/{name}"
+    return f"{root}/{network}/{name}"

@@ -98,8 +98,9 @@ def _reconcile(place: Place, network: str, host: Host, scan: Scan, known: Known)
     vanished = []
     for key in [key for key in known if key not in holders]:
         event = place.journal.event_at(known.pop(key))
-        if event is not None and event.what == CLAIM and event.lease.address == key[1]:
-            vanished.append(event.lease)
+        lease = None if event is None or event.what != CLAIM else event.lease
+        if lease is not None and (checksum(lease.attachment), lease.address) == key:
+            vanished.append(lease)
     ended = set()
     if vanished:  # of some, history may have the end: then only the index was not brought up to date
         ended = {event.lease for event in read_events(place.records) if event.what == DROP}

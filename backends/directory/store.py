@@ -8,7 +8,7 @@ from stat import S_ISDIR
 from backends.directory.absent import AbsentTransaction, DirectoryNeeded
 from backends.directory.files import NotRegular, close, name_bytes, open_directory, storage_error, unavailable
 from backends.directory.lock import acquire
-from backends.directory.place import RECORDS, Place
+from backends.directory.place import RECORDS, Place, full_path
 from backends.directory.transaction import DirectoryTransaction, Stale
 from ipam.errors import InputOutput, InvalidConfig, StoreUnavailable, TryAgain
 from ipam.jsontext import quote
@@ -63,7 +63,7 @@ class DirectoryStore(Store):
         except FileNotFoundError:
             return False
         except OSError as error:
-            raise storage_error(error, f"{self._root}/{network}") from None
+            raise storage_error(error, full_path(self._root, network, error)) from None
         return True
 
     def _locked(self, network: str, action: Callable[[Place], T], *, timeout: float | None = None) -> T:
@@ -83,7 +83,7 @@ class DirectoryStore(Store):
             finally:
                 self._put_away(network, place)
         except OSError as error:
-            raise storage_error(error, f"{self._root}/{network}") from None
+            raise storage_error(error, full_path(self._root, network, error)) from None
 
     def _open(self, network: str) -> Place:
         """The network's place, for one thread alone until it is put away."""
@@ -163,7 +163,7 @@ class DirectoryStore(Store):
         except FileNotFoundError:
             return
         except OSError as error:
-            raise storage_error(error, f"{self._root}/{network}") from None
+            raise storage_error(error, full_path(self._root, network, error)) from None
         try:
             for event in reading.read_events(records):
                 if since is not None and event.time < since:
@@ -173,7 +173,7 @@ class DirectoryStore(Store):
                 if address is None or event.lease.address == address:
                     yield event
         except OSError as error:
-            raise storage_error(error, f"{self._root}/{network}") from None
+            raise storage_error(error, full_path(self._root, network, error)) from None
         finally:
             close(records)
 
@@ -196,7 +196,7 @@ class DirectoryStore(Store):
             finally:
                 place.close()
         except OSError as error:
-            raise storage_error(error, f"{self._root}/{network}") from None
+            raise storage_error(error, full_path(self._root, network, error)) from None
 
     def _read_foreign(self, network: str, foreign: Callable[[int], T]) -> T | None:
         try:

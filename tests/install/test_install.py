@@ -33,7 +33,7 @@ def test_without_a_launcher_the_one_shot_takes_the_place_and_install_says_so(
     assert names(directory) == INSTALLED
     assert protocol_of(directory / NAME) is None
     assert "no launcher: this package was built where no C compiler is" in done.stdout
-    assert "the daemon is not asked" in done.stdout
+    assert "Every call starts Python, and the daemon is not asked" in done.stdout
     assert "1.1.0" in call(directory / NAME)["supportedVersions"]
 
 
