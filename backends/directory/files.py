@@ -53,7 +53,7 @@ def open_directory(name: bytes, parent: int | None = None, *, create: bool = Fal
         _make_directory(name, parent)
         fd = posix.open(name, flags, dir_fd=parent)
     try:
-        _refuse_writable_by_others(fd, name)
+        _refuse_writable_by_others(fd)
     except BaseException:
         close(fd)
         raise
@@ -80,21 +80,21 @@ def _exists(name: bytes, parent: int | None) -> bool:
     return True
 
 
-def _refuse_writable_by_others(fd: int, name: bytes) -> None:
+def _refuse_writable_by_others(fd: int) -> None:
     status = posix.fstat(fd)
     if status.st_mode & S_IWOTH:
-        shown = _shown(name)
+        shown = _path_of(fd)
         raise InputOutput(f"{shown} is writable by everybody, so its leases cannot be trusted", f"chmod o-w {shown}")
     if status.st_uid and status.st_uid != posix.geteuid():
-        shown = _shown(name)
+        shown = _path_of(fd)
         raise InputOutput(
             f"{shown} belongs to user {status.st_uid}, so its leases cannot be trusted",
             f"chown {posix.geteuid()} {shown}",
         )
 
 
-def _shown(name: bytes) -> str:
-    return quote(name.decode("utf-8", "backslashreplace"))[1:-1]
+def _path_of(fd: int) -> str:
+    return quote(posix.readlink(f"/proc/self/fd/{fd}"), 200)[1:-1]
 
 
 def open_regular(name: bytes, parent: int, flags: int) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import posix
 
 from backends.directory import journal, leasefile, taken
-from backends.directory.files import remove
+from backends.directory.files import remove, remove_anything
 from backends.directory.index import checksum
 from backends.directory.reading import Scan, last_claims, read_events
 from backends.directory.retention import finish_forgetting
@@ -31,6 +31,9 @@ def recover(place: Place, network: str, host: Host) -> None:
             remove(leasefile.file_name(address), place.leases)
         except OSError:
             scan.blocked.append(address)
+    for name in posix.listdir(place.records):
+        if name.startswith("new."):  # of a link that was being replaced
+            remove_anything(name.encode(), place.records)
     finish_forgetting(place)
     known = {(mark, address): where for mark, address, where in place.index.entries()}
     _settle_interrupted(place, scan, known)

@@ -104,7 +104,7 @@ class DirectoryStore(Store):
     def _recover_if_stale(self, place: Place, network: str) -> None:
         told = place.last_boot()
         rebooted = told is not None and told[1] != self._host.boot
-        current = place.index.is_current(posix.fstat(place.leases))
+        current = place.index.is_current(posix.fstat(place.leases)) and place.index.begun() is None
         if rebooted or not current or not place.index.knows_history(place.journal.file_size()):
             self._recover(place, network)
 

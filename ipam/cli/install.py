@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 NO_LAUNCHER = """\
 no launcher: this package was built where no C compiler is, or the machine is neither x86_64 nor aarch64.
-          Every call starts Python, and the daemon is not asked. Install gcc, then the package once more (pip install --force-reinstall), and run this again."""
+          Every call starts Python, and the daemon is not asked. Install gcc, then the package once more
+          (pip install --force-reinstall), and run this again."""
 
 
 def add_arguments(parser: ArgumentParser) -> None:

@@ -66,7 +66,9 @@ class Server:
         watchdog, pinged, swept = systemd.watchdog_seconds(), 0.0, 0.0
         pause = min(_SWEEP, watchdog / 3) if watchdog else _SWEEP
         while not self._is_done():
-            for fd, events in self._epoll.poll(pause):
+            happened = self._epoll.poll(pause)
+            happened.sort(key=lambda event: event[0] == self._listener.fileno())  # who came first is heard first
+            for fd, events in happened:
                 self._event(fd, events)
             self._executor.run()
             self._executor.collect()

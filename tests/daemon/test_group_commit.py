@@ -4,21 +4,16 @@ import os
 import random
 import shutil
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from ipam.daemon.executor import Executor
-from ipam.errors import InputOutput
-from ipam.handler import handle, prepare
-from ipam.model import StoreConfig
+from ipam.handler import handle
 from ipam.plugin import this_host
 from ipam.registry import Stores
-from ipam.request import Reply, Request, Work
-from ipam.store import Busy, Store, Transaction
+from ipam.request import Request
 from tests.conftest import missing
 from tests.daemon.calls import address, code, config, environment, history, leases
 from tests.daemon.conftest import Serve
@@ -164,43 +159,3 @@ def test_a_commit_that_fails_as_a_whole_is_tried_again_one_by_one(serve: Serve, 
     answers = together(service, [(environment("ADD", f"c{number}"), stdin) for number in range(3)])
     assert [address(stdout) for _, stdout, _ in answers] == ["10.20.0.3", "10.20.0.4", "10.20.0.5"]
     assert len(history(tmp_path)) == len(leases(tmp_path)) == 4
-
-
-class Unlucky(Stores):
-    """Stores whose first commit fails, and whose lock is taken by another at the third."""
-
-    def __init__(self) -> None:
-        super().__init__(this_host())
-        self.commits = 0
-
-    def get(self, config: StoreConfig) -> Store:
-        """The store, which is always the same one."""
-        store = super().get(config)
-        transact_now = type(store).transact_now
-
-        def transact(network: str, change: Callable[[Transaction], Any]) -> Any:
-            self.commits += 1
-            if self.commits == 1:
-                raise InputOutput("the disk is full")
-            if self.commits == 3:
-                raise Busy
-            return transact_now(store, network, change)
-
-        store.transact_now = transact
-        return store
-
-
-@pytest.mark.xfail(reason="perform_together() does again what it has done, when it becomes busy half way", strict=True)
-def test_what_was_done_alone_is_not_done_again_when_the_next_finds_the_lock_taken(tmp_path: Path) -> None:
-    answers: list[Reply] = []
-    stores = Unlucky()
-    executor = Executor(lambda: None)
-    for who in ("first", "second"):
-        work = prepare(Request(environment("ADD", who), config(tmp_path)), this_host(), stores)
-        assert isinstance(work, Work)
-        executor.submit(work, answers.append)
-    executor.run()
-    while executor.unfinished:
-        executor.collect()
-    stores.close()
-    assert [code(answer.stdout) for answer in answers] == [0, 0]

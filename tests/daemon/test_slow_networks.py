@@ -61,17 +61,6 @@ def test_who_waited_together_is_told_together(service: Service, tmp_path: Path) 
     assert leases(tmp_path) == {}
 
 
-@pytest.mark.xfail(reason="perform_together() waits again for each 64", strict=True)
-def test_nobody_waits_again_for_those_before_him(service: Service, tmp_path: Path) -> None:
-    stdin = config(tmp_path, lockTimeout=2)
-    with held_lock(tmp_path / "net" / "lock"), ExitStack() as callers:
-        clients = [callers.enter_context(Client(service.socket)) for _ in range(300)]
-        for number, client in enumerate(clients):
-            client.send(environment("ADD", f"c{number}"), stdin)
-        clients[-1].socket.settimeout(6)
-        assert code(clients[-1].receive()[1]) == 11
-
-
 def test_the_order_of_a_network_is_kept_while_it_waits_and_after(service: Service, tmp_path: Path) -> None:
     stdin = config(tmp_path, subnet="10.20.0.0/24", lockTimeout=LONG)
     with held_lock(tmp_path / "net" / "lock") as holder, ExitStack() as callers:

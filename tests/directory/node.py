@@ -10,7 +10,7 @@ from ipam import allocator
 from ipam.address import format_address, parse_address
 from ipam.model import CLAIM, Address, Attachment, Cause, Event, Host, Lease, Network, Pod, Range, RangeSet
 from ipam.store import Transaction
-from ipam.testing import BOOT, NETWORK, Ticking, small_range, who
+from ipam.testing.fixtures import BOOT, NETWORK, Ticking, small_range, who
 
 T = TypeVar("T")
 NODE = "node-a"

@@ -13,7 +13,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from ipam.testing import BOOT, NEXT_BOOT, huge_range, small_range
+from ipam.testing.fixtures import BOOT, NEXT_BOOT, huge_range, small_range
 from tests.directory.node import Node, free
 
 SMALL, HUGE = small_range(30), huge_range()

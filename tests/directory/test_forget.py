@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ipam.model import CLAIM
-from ipam.testing import NETWORK, small_range
+from ipam.testing.fixtures import NETWORK, small_range
 from tests.directory.guest import Guest
 from tests.directory.killing import every_death
 from tests.directory.node import Node, assert_sound

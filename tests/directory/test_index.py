@@ -8,7 +8,7 @@ import pytest
 
 from ipam.errors import AddressInUse, AlreadyAllocated
 from ipam.model import Cause
-from ipam.testing import huge_range, small_range, who
+from ipam.testing.fixtures import huge_range, small_range, who
 from tests.directory.guest import Guest
 from tests.directory.node import Node, address, assert_sound, free
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ipam.model import CLAIM
-from ipam.testing import BOOT, NEXT_BOOT, huge_range, small_range
+from ipam.testing.fixtures import BOOT, NEXT_BOOT, huge_range, small_range
 from tests.directory.guest import Guest
 from tests.directory.killing import every_death, run_and_die
 from tests.directory.node import Node, assert_sound

@@ -10,7 +10,7 @@ import pytest
 
 from backends.directory import journal
 from ipam.model import CLAIM, DROP, Attachment, Event, Lease, Pod
-from ipam.testing import NETWORK, small_range
+from ipam.testing.fixtures import NETWORK, small_range
 from tests.directory.guest import Guest
 from tests.directory.node import Node, address, replayed, texts
 

@@ -6,7 +6,7 @@ import pytest
 
 from ipam.errors import AlreadyAllocated
 from ipam.model import Cause
-from ipam.testing import BOOT, NEXT_BOOT, huge_range, small_range
+from ipam.testing.fixtures import BOOT, NEXT_BOOT, huge_range, small_range
 from tests.directory.guest import Guest
 from tests.directory.node import NODE, Node, assert_sound
 

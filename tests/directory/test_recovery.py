@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ipam.model import Cause
-from ipam.testing import huge_range, small_range
+from ipam.testing.fixtures import huge_range, small_range
 from tests.directory.guest import Guest
 from tests.directory.node import Node, assert_sound
 

@@ -12,7 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from ipam.address import format_address
 from ipam.errors import CniError
 from ipam.model import IPV6, Address, Range
-from ipam.testing import small_range
+from ipam.testing.fixtures import small_range
 from tests.directory.guest import Guest
 from tests.directory.killing import run_and_die
 from tests.directory.node import NODE, Node, assert_sound

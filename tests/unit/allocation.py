@@ -6,7 +6,7 @@ from backends.memory import MemoryStore
 from ipam import allocator
 from ipam.address import format_address, parse_address
 from ipam.model import IPV4, IPV6, Address, Attachment, Cause, Host, Lease, Network, Pod, Range, RangeSet
-from ipam.testing import BOOT, Ticking, who
+from ipam.testing.fixtures import BOOT, Ticking, who
 
 NODE, OTHER_NODE = "node-a", "node-b"
 
@@ -57,9 +57,7 @@ class Node:
         return texts(self.store.transact("net", lambda tx: allocator.release(tx, who(name, ifname), Cause.DEL)))
 
     def reclaim(self, *valid: Attachment, shared: bool = True) -> list[str]:
-        return texts(
-            self.store.transact("net", lambda tx: allocator.reclaim(tx, set(valid), self.host, shared=shared))
-        )
+        return texts(self.store.transact("net", lambda tx: allocator.reclaim(tx, set(valid), self.host, shared=shared)))
 
     def check(self, name: str, *previous: str, ifname: str = "eth0") -> None:
         """CHECK with these addresses in prevResult, or without one where there are none."""

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from ipam.address import format_address
 from ipam.errors import AddressInUse, AlreadyAllocated, CniError, Exhausted, NotAllocatable
 from ipam.model import Attachment, Cause, Pod
-from ipam.testing import BOOT, who
+from ipam.testing.fixtures import BOOT, who
 from tests.unit.allocation import NODE, Node, at, part, six
 
 

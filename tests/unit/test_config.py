@@ -9,7 +9,7 @@ from ipam import config
 from ipam.errors import InvalidConfig, Undecodable
 from ipam.model import IPV4, IPV6, Address, Attachment, Host, Network, Range, StoreConfig
 from ipam.registry import Stores, open_store
-from ipam.testing import ipv4
+from ipam.testing.fixtures import ipv4
 
 DEFAULT = "file:///var/lib/cni/networks"
 HOST = Host("node", "boot", lambda: 1.0)

@@ -5,7 +5,7 @@ import pytest
 from ipam import allocator
 from ipam.errors import LeaseMismatch
 from ipam.model import Attachment, Cause
-from ipam.testing import NEXT_BOOT, who
+from ipam.testing.fixtures import NEXT_BOOT, who
 from tests.unit.allocation import NODE, OTHER_NODE, Node, part, six
 
 

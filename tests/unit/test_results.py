@@ -9,7 +9,7 @@ import pytest
 from ipam.cni import NEWEST, VERSIONS, error_json, result_json, version_json
 from ipam.errors import BadEnvironment, CniError
 from ipam.model import Lease, Network
-from ipam.testing import ipv4, who
+from ipam.testing.fixtures import ipv4, who
 from tests.conftest import Call
 from tests.unit.refusal import Json, conf, encoded, environment, section
 

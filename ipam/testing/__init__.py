@@ -1,0 +1,18 @@
+"""StoreContract: the suite that every lease store passes. Subclass it, say how to open yours, run pytest.
+
+class TestMyStore(StoreContract):
+    @pytest.fixture
+    def url(self, tmp_path):
+        return f"mine://{tmp_path}/leases"
+"""
+
+from ipam.testing.addresses import AddressContract
+from ipam.testing.durability import DurabilityContract
+from ipam.testing.history import HistoryContract
+from ipam.testing.leases import LeaseContract
+
+__all__ = ["StoreContract"]
+
+
+class StoreContract(LeaseContract, AddressContract, HistoryContract, DurabilityContract):
+    """What MUST hold of any store; `url` is what a subclass has to provide."""

@@ -1,0 +1,128 @@
+"""Who does the work, with stores that fail or are busy just when it hurts."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ipam.daemon.executor import Executor
+from ipam.errors import InputOutput, TryAgain
+from ipam.handler import prepare
+from ipam.model import StoreConfig
+from ipam.plugin import this_host
+from ipam.registry import Stores
+from ipam.request import Reply, Request, Work
+from ipam.store import Busy, Store, Transaction
+from tests.daemon.calls import code, config, environment, leases
+
+Change = Callable[[Transaction], Any]
+Attempt = Callable[[Callable[[], Any]], Any]
+
+
+def attempt(action: Callable[[], Any]) -> Any:
+    """What happens when nothing hinders."""
+    return action()
+
+
+def busy(_: Callable[[], Any]) -> Any:
+    raise Busy
+
+
+def full(_: Callable[[], Any]) -> Any:
+    raise InputOutput("the disk is full")
+
+
+def locked(_: Callable[[], Any]) -> Any:
+    raise TryAgain("the lock is still held")
+
+
+class Fateful(Stores):
+    """One directory store, to whose transactions happens what `fate` says, one after the other."""
+
+    def __init__(self, *fate: Attempt) -> None:
+        super().__init__(this_host())
+        self.fate = list(fate)
+        self.attempts: list[str] = []
+
+    def get(self, config: StoreConfig) -> Store:
+        store = super().get(config)
+        for name in ("transact", "transact_now"):
+            if name not in vars(store):
+                setattr(store, name, self._hindered(name, getattr(store, name)))
+        return store
+
+    def _hindered(self, name: str, transact: Callable[[str, Change], Any]) -> Callable[[str, Change], Any]:
+        def hindered(network: str, change: Change) -> Any:
+            self.attempts.append(name)
+            return self.fate.pop(0)(lambda: transact(network, change)) if self.fate else transact(network, change)
+
+        return hindered
+
+
+def run(stores: Stores, data_dir: Path, count: int, command: str = "ADD") -> list[int]:
+    """The codes of the answers to `count` calls that wait together."""
+    answers: list[Reply] = []
+    executor = Executor(lambda: None)
+    for number in range(count):
+        work = prepare(Request(environment(command, f"c{number}"), config(data_dir)), this_host(), stores)
+        assert isinstance(work, Work)
+        executor.submit(work, answers.append)
+    executor.run()
+    while executor.unfinished:
+        executor.collect()
+    stores.close()
+    return [code(answer.stdout) for answer in answers]
+
+
+def test_what_is_free_is_done_at_once(tmp_path: Path) -> None:
+    stores = Fateful()
+    assert run(stores, tmp_path, 130) == [0] * 130
+    assert stores.attempts == ["transact_now"] * 3
+    assert len(leases(tmp_path)) == 130
+
+
+def test_what_is_busy_is_waited_for_elsewhere(tmp_path: Path) -> None:
+    stores = Fateful(busy)
+    assert run(stores, tmp_path, 130) == [0] * 130
+    assert stores.attempts == ["transact_now", "transact", "transact", "transact"]
+
+
+def test_what_becomes_busy_between_two_batches_is_waited_for_and_done_once(tmp_path: Path) -> None:
+    stores = Fateful(attempt, busy)
+    assert run(stores, tmp_path, 130) == [0] * 130
+    assert stores.attempts == ["transact_now", "transact_now", "transact", "transact"]
+
+
+def test_who_was_refused_together_did_not_wait_one_after_the_other(tmp_path: Path) -> None:
+    stores = Fateful(busy, locked)
+    assert run(stores, tmp_path, 64) == [11] * 64
+    assert stores.attempts == ["transact_now", "transact"]
+
+
+@pytest.mark.xfail(reason="each 64 wait for the lock anew, so that the 1,000th waits 16 x lockTimeout", strict=True)
+def test_nobody_waits_again_behind_those_who_waited_in_vain(tmp_path: Path) -> None:
+    stores = Fateful(busy, locked)
+    assert run(stores, tmp_path, 300) == [11] * 300
+    assert stores.attempts == ["transact_now", "transact"]
+
+
+def test_a_commit_that_fails_is_tried_again_one_by_one(tmp_path: Path) -> None:
+    stores = Fateful(full, attempt, full, attempt)
+    assert run(stores, tmp_path, 3) == [0, 5, 0]
+    assert stores.attempts == ["transact_now"] * 4
+
+
+@pytest.mark.xfail(reason="perform_together() does again what it has done, when it becomes busy half way", strict=True)
+def test_what_was_done_alone_is_not_done_again_when_the_next_finds_the_lock_taken(tmp_path: Path) -> None:
+    stores = Fateful(full, attempt, busy)
+    assert run(stores, tmp_path, 3) == [0, 0, 0]
+    assert len(leases(tmp_path)) == 3
+
+
+def test_a_failure_that_nobody_foresaw_is_a_bug_of_its_own_call_alone(tmp_path: Path) -> None:
+    def bug(_: Callable[[], Any]) -> Any:
+        raise RuntimeError("unforeseen")
+
+    stores = Fateful(bug, bug, attempt)
+    assert run(stores, tmp_path, 2) == [199, 0]
