@@ -53,7 +53,7 @@ def one_shot(tmp_path_factory: pytest.TempPathFactory) -> Path:
         return Path(override)
     directory = tmp_path_factory.mktemp("cni-bin")
     subprocess.run(
-        [sys.executable, "-m", "ipam.cli", "install", "--cni-bin-dir", str(directory)],
+        [sys.executable, "-m", "ipam.cli", "install", "--one-shot", "--cni-bin-dir", str(directory)],
         check=True,
         stdout=subprocess.DEVNULL,
     )

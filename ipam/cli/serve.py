@@ -41,6 +41,7 @@ def run(options: Namespace) -> None:
         lock.acquire()
     except Timeout:
         raise ValueError(f"another daemon serves {path}; see `ipam status`") from None
+    _refuse_where_somebody_listens(path)
     path.unlink(missing_ok=True)
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
         listener.bind(str(path))
@@ -51,3 +52,13 @@ def run(options: Namespace) -> None:
         finally:
             path.unlink(missing_ok=True)
             lock.release()
+
+
+def _refuse_where_somebody_listens(path: Path) -> None:
+    """Systemd's own socket has no lock file of ours: whoever answers there is not to be pushed out."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as other:
+        try:
+            other.connect(str(path))
+        except (FileNotFoundError, ConnectionRefusedError):
+            return
+    raise ValueError(f"somebody listens at {path} already (ipam.socket?); see `ipam status`")

@@ -63,7 +63,7 @@ def one_shot(scratch: Path) -> Contestant:
     directory = scratch / "cni-bin"
     directory.mkdir()
     subprocess.run(
-        [sys.executable, "-m", "ipam.cli", "install", "--cni-bin-dir", str(directory)],
+        [sys.executable, "-m", "ipam.cli", "install", "--one-shot", "--cni-bin-dir", str(directory)],
         check=True,
         stdout=subprocess.DEVNULL,
     )

@@ -38,7 +38,7 @@ def test_a_wheel_has_the_launcher_or_is_for_any_machine(tmp_path: Path) -> None:
     if find_compiler() is None:
         missing("a C compiler")
     project = tmp_path / "project"
-    for part in ("ipam", "backends"):
+    for part in ("ipam", "backends", "conf"):
         shutil.copytree(ROOT / part, project / part, ignore=shutil.ignore_patterns("__pycache__"))
     for part in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / part, project)
