@@ -133,6 +133,19 @@ def test_what_arrives_together_for_several_networks_is_kept_in_order_within_each
         assert given == [f"10.20.0.{number}" for number in range(2, 32)]
 
 
+def test_who_connected_earlier_and_spoke_earlier_is_served_earlier(service: Service, tmp_path: Path) -> None:
+    stdin = config(tmp_path)
+    with ExitStack() as callers:
+        clients = [callers.enter_context(Client(service.socket)) for _ in range(20)]
+        ask(service.socket, environment("VERSION"))  # all before it are accepted by now
+        with stopped(service):
+            clients += [callers.enter_context(Client(service.socket)) for _ in range(20)]
+            for number, client in enumerate(clients):
+                client.send(environment("ADD", f"c{number}"), stdin)
+        given = [address(client.receive()[1]) for client in clients]
+    assert given == [f"10.20.0.{number}" for number in range(2, 42)]
+
+
 def test_nothing_is_answered_before_it_is_committed(service: Service, tmp_path: Path) -> None:
     stdin = config(tmp_path, lockTimeout=60)
     ask(service.socket, environment("ADD", "first"), stdin)
