@@ -83,6 +83,8 @@ def perform_together(works: list[Work], *, now: bool = False) -> list[Reply]:
     except Busy:
         raise
     except Exception:  # nothing was changed; each finds out by itself what is wrong
+        if now:  # but not here, where the next could be busy when the first is done
+            raise Busy from None
         outcomes = [alone(work) for work in works]
     return [_answer(work, outcome) for work, outcome in zip(works, outcomes, strict=True)]
 

@@ -152,16 +152,23 @@ class DirectoryTransaction(Transaction):
             self._make_lease_files(removed, created)
             written = self._write_history(lines, end)
             self._remove_lease_files(removed)
-        except BaseException:
+        except Stale:
             self._undo(removed, created, before, end)
+            raise
+        except BaseException:
+            if self._undo(removed, created, before, end):
+                _done(self._stamp)
             raise
         if not written:
             return
         try:
             self._write_index()
-            self._place.index.stamp(self._place.leases, self._place.journal.size(), self._host.clock())
+            self._stamp()
         except OSError:
             return
+
+    def _stamp(self) -> None:
+        self._place.index.stamp(self._place.leases, self._place.journal.size(), self._host.clock())
 
     def _announce_claims(self, lines: list[bytes], end: int, before: list[tuple[Lease, journal.Place | None]]) -> None:
         """Tell the index where in history the claims of this change are going to be."""
@@ -221,18 +228,18 @@ class DirectoryTransaction(Transaction):
 
     def _undo(
         self, removed: list[Lease], created: list[Lease], before: list[tuple[Lease, journal.Place | None]], end: int
-    ) -> None:
-        """Put everything back, as far as the file system lets us; recover() does the rest."""
-        place = self._place
-        _done(place.journal.cut, end)
-        left = [lease for lease in created if not _done(remove, leasefile.file_name(lease.address), place.leases)]
-        for lease in removed:
-            _done(self._create, lease)
+    ) -> bool:
+        """Put everything back; whether the file system let us. If not, recover() does the rest."""
+        index, leases = self._place.index, self._place.leases
+        done = [_done(self._place.journal.cut, end)]
+        left = [lease for lease in created if not _done(remove, leasefile.file_name(lease.address), leases)]
+        done += [_done(self._create, lease) for lease in removed]
         for lease, where in before:
             if where is not None:
-                _done(place.index.put, lease.attachment, lease.address, where)
+                done.append(_done(index.put, lease.attachment, lease.address, where))
             elif lease not in left:
-                _done(place.index.remove, lease.attachment, lease.address)
+                done.append(_done(index.remove, lease.attachment, lease.address))
+        return all(done) and not left
 
     def _write_index(self) -> None:
         for address, lease in self._dropped.items():

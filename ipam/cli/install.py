@@ -13,7 +13,7 @@ from zipfile import ZipFile, ZipInfo
 
 from ipam import __version__, bundle
 from ipam.cli import units
-from ipam.cli.plugins import DEFAULT_DIR, DEFAULT_NAME, Records, is_ours, is_there, temporary
+from ipam.cli.plugins import DEFAULT_DIR, DEFAULT_NAME, Records, is_ours, is_there, sync, temporary, write
 from ipam.launcher import launcher_path, protocol_of
 
 TYPE_CHECKING = False
@@ -131,31 +131,7 @@ def _keep(records: Records) -> None:
     copy.unlink(missing_ok=True)
     shutil.copy2(plugin, copy, follow_symlinks=False)
     if not copy.is_symlink():
-        _sync(copy)
+        sync(copy)
     copy.replace(records.replaced)
-    _sync(records.directory)
+    sync(records.directory)
     print(f"kept      {records.replaced} (the {plugin.name} that was there)")
-
-
-def write(path: Path, data: bytes, *, mode: int) -> None:
-    """Make or replace a file at once: who looks, even after a power cut, finds the old one or the new one, whole."""
-    new = temporary(path)
-    try:
-        with new.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fchmod(file.fileno(), mode)
-            os.fsync(file.fileno())
-        new.replace(path)
-    except OSError:
-        new.unlink(missing_ok=True)
-        raise
-    _sync(path.parent)
-
-
-def _sync(path: Path) -> None:
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
 from pathlib import Path
 from typing import NamedTuple
@@ -131,3 +132,28 @@ def _head(script: Path) -> bytes:
     except (FileNotFoundError, IsADirectoryError):
         return b""
     return head if head.startswith(b"#!") else b""
+
+
+def write(path: Path, data: bytes, *, mode: int) -> None:
+    """Make or replace a file at once: who looks, even after a power cut, finds the old one or the new one, whole."""
+    new = temporary(path)
+    try:
+        with new.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fchmod(file.fileno(), mode)
+            os.fsync(file.fileno())
+        new.replace(path)
+    except OSError:
+        new.unlink(missing_ok=True)
+        raise
+    sync(path.parent)
+
+
+def sync(path: Path) -> None:
+    """Have the disk know what was made, replaced or removed in a directory."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)

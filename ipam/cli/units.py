@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from ipam import __version__, bundle
+from ipam.cli.plugins import write
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,8 +43,6 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def install(systemd_dir: Path, tmpfiles_dir: Path) -> None:
     """Write the units and have systemd listen. Raises ValueError where somebody else's file has their name, OSError."""
-    from ipam.cli.install import write
-
     texts = {path: _text(source, path.name) for path, source in _places(systemd_dir, tmpfiles_dir).items()}
     for path in texts:
         if path.exists() and not _is_ours(path):

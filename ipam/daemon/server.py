@@ -72,7 +72,8 @@ class Server:
                 self._event(fd, events)
             self._executor.run()
             self._executor.collect()
-            self._obey()
+            if self._told:
+                self._obey()
             now = monotonic()
             if now - swept >= _SWEEP:
                 swept = now
