@@ -19,18 +19,24 @@ ROOT = Path(__file__).parent.parent
 """Where the packages `ipam` and `backends` lie."""
 
 LONGEST_SHEBANG = 127
+_EXTENSIONS = ("_json",)
 _ENTRY_MODULES = ("ipam.plugin", "backends.directory")
-_DEFERRED = tuple(f"backends.directory.{name}" for name in ("recovery", "reading", "retention", "waiting"))
+_DEFERRED = tuple(f"backends.directory.{name}" for name in ("absent", "recovery", "reading", "retention", "waiting"))
 
 _SCRIPT = """\
 #!{interpreter} -IS
 # Written by `ipam install`: the one-shot IPAM plugin, version {version}. `ipam uninstall` removes it.
-import gc, marshal, posix, sys
+import _imp, gc, marshal, posix, sys
 gc.disable()
 fd = posix.open({bundle!r}, posix.O_RDONLY | posix.O_CLOEXEC)
 loaded, deferred = marshal.loads(posix.read(fd, posix.fstat(fd).st_size))
 posix.close(fd)
 sys.path.append({root!r})
+from _frozen_importlib import ModuleSpec
+for name, path in {extensions!r}.items():  # without a search along sys.path
+    spec = ModuleSpec(name, None, origin=path)
+    sys.modules[name] = _imp.create_dynamic(spec)
+    _imp.exec_dynamic(sys.modules[name])
 for name, path, code in loaded:
     module = sys.modules[name] = type(sys)(name)
     if path:
@@ -44,7 +50,6 @@ for name, path, code in loaded:
 class Deferred:
     def find_spec(name, path=None, target=None):
         if name in deferred:
-            from _frozen_importlib import ModuleSpec
             return ModuleSpec(name, Deferred)
     def create_module(spec):
         return None
@@ -77,7 +82,7 @@ def build() -> bytes:
 
 
 def _compile(source: Path) -> CodeType:
-    """The module's code without what costs time at every start: docstrings, and the import of __future__."""
+    """The module's code without what costs time at every start: docstrings, the import of __future__, line numbers."""
     tree = ast.parse(source.read_bytes())
     tree.body = [
         statement
@@ -86,7 +91,13 @@ def _compile(source: Path) -> CodeType:
     ]
     flags = annotations.compiler_flag
     code: CodeType = compile(tree, str(source), "exec", flags=flags, dont_inherit=True, optimize=2)
-    return code
+    return _without_lines(code)
+
+
+def _without_lines(code: CodeType) -> CodeType:
+    """A quarter of the bundle is line tables; a traceback still names file and function."""
+    constants = [_without_lines(item) if isinstance(item, CodeType) else item for item in code.co_consts]
+    return code.replace(co_linetable=b"", co_consts=tuple(constants))
 
 
 def _modules() -> list[str]:
@@ -99,9 +110,19 @@ def _modules() -> list[str]:
     return done.stdout.split()
 
 
+def _shared_object(name: str) -> str:
+    """Where the interpreter finds an extension module; empty where it is built in."""
+    code = f"import {name}; print(getattr({name}, '__file__', ''))"
+    done = subprocess.run([interpreter(), "-I", "-S", "-c", code], check=True, capture_output=True, text=True)
+    return done.stdout.strip()
+
+
 def script(bundle: Path, version: str) -> str:
     """The text of the executable that runs `bundle`. Raises ValueError where its first line would be too long."""
-    text = _SCRIPT.format(interpreter=interpreter(), bundle=str(bundle), root=str(ROOT), version=version)
+    extensions = {name: path for name in _EXTENSIONS if (path := _shared_object(name))}
+    text = _SCRIPT.format(
+        interpreter=interpreter(), bundle=str(bundle), root=str(ROOT), version=version, extensions=extensions
+    )
     if len(text.partition("\n")[0]) > LONGEST_SHEBANG or " " in interpreter():
         raise ValueError(f"the interpreter's path cannot stand in a script's first line: {interpreter()}")
     return text

@@ -5,7 +5,6 @@ from __future__ import annotations
 import posix
 from stat import S_ISDIR
 
-from backends.directory.absent import AbsentTransaction, DirectoryNeeded
 from backends.directory.files import NotRegular, close, name_bytes, open_directory, storage_error, unavailable
 from backends.directory.lock import acquire
 from backends.directory.place import RECORDS, Place, full_path
@@ -51,6 +50,8 @@ class DirectoryStore(Store):
 
     def _transact(self, network: str, change: Callable[[Transaction], T], timeout: float | None) -> T:
         if network not in self._resting and not self._has_directory(network):
+            from backends.directory.absent import AbsentTransaction, DirectoryNeeded
+
             try:
                 return change(AbsentTransaction())
             except DirectoryNeeded:

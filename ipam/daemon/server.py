@@ -246,13 +246,16 @@ class Server:
 
 def _room_for_connections() -> int:
     """How many connections there can be; raises the limit on open files as far as that is allowed."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    files = MOST_CONNECTIONS + _OTHER_FILES
+    files, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MOST_CONNECTIONS + _OTHER_FILES
     if hard != resource.RLIM_INFINITY:
-        files = min(files, hard)
-    if soft != resource.RLIM_INFINITY:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, files), hard))
-    return min(MOST_CONNECTIONS, max(files - _OTHER_FILES, files // 2))
+        wanted = min(wanted, hard)
+    if files != resource.RLIM_INFINITY and files < wanted:
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+        except OSError:  # a sandbox may forbid it
+            wanted = files
+    return min(MOST_CONNECTIONS, max(wanted - _OTHER_FILES, wanted // 2))
 
 
 def _log(text: str) -> None:

@@ -8,7 +8,9 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ipam.launcher.compile import compile_launcher, find_compiler
 from tests.bench import leases
+from tests.daemon.service import Service
 
 GO_PLUGIN_DIRS = [Path("/usr/lib/cni"), Path("/opt/cni/bin")]
 
@@ -70,6 +72,23 @@ def one_shot(scratch: Path) -> Contestant:
     return Contestant("one-shot", [str(directory / "host-local")])
 
 
+def through_daemon(scratch: Path) -> Contestant:
+    """The launcher, and the daemon behind it, with the CPU time of both."""
+    directory = scratch / "daemon-bin"
+    directory.mkdir()
+    compile_launcher(directory / "host-local", socket=str(scratch / "ipam.sock"))
+
+    @contextmanager
+    def serving(_: Path) -> Iterator[list[int]]:
+        with Service(scratch / "ipam.sock") as service:
+            yield [service.pid]
+
+    return Contestant("daemon", [str(directory / "host-local")], background=serving)
+
+
 def challengers(scratch: Path) -> list[Contestant]:
     """Everyone who is measured against Go; a further door or store is one more entry here."""
-    return [one_shot(scratch)]
+    found = [one_shot(scratch)]
+    if find_compiler() is not None:
+        found.append(through_daemon(scratch))
+    return found

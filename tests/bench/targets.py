@@ -47,7 +47,19 @@ TARGETS = {
         },
         last_to_first=10,
         more_syscalls=20,
-    )
+    ),
+    "daemon": Targets(
+        cpu={0: Target(1 / 4), 110: Target(1 / 4), 1_000: Target(1 / 4)},
+        wall={
+            0: Target(1 / 5, stretch=1 / 7),
+            110: Target(1 / 7, stretch=1 / 10),
+            1_000: Target(1 / 20),
+            10_000: Target(1 / 150),
+            60_000: Target(1 / 700),
+        },
+        burst_wall={110: Target(1 / 8, stretch=1 / 11), 1_000: Target(1 / 18)},
+        burst_p99={110: Target(1 / 6)},
+    ),
 }
 
 
