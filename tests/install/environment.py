@@ -28,7 +28,8 @@ class Environment:
         (self.packages / "ipam/conf").mkdir()
         for path in (ROOT / "conf").glob("ipam.*"):
             shutil.copy(path, self.packages / "ipam/conf")
-        (self.packages / "dependencies.pth").write_text(f"{sysconfig.get_path('purelib')}\n")
+        self.dependencies = Path(sysconfig.get_path("purelib"))
+        (self.packages / "dependencies.pth").write_text(f"{self.dependencies}\n")
         if version:
             package = self.packages / "ipam/__init__.py"
             before, equals, _ = package.read_text().partition("__version__ = ")

@@ -88,7 +88,7 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Machine, En
         missing(Machine.lacks() or "setpriv")
     environment = Environment(tmp_path_factory.mktemp("image") / "env", launcher=True)
     try:
-        with Machine([environment.prefix]) as machine:
+        with Machine([environment.prefix, environment.dependencies]) as machine:
             yield machine, environment
     except CannotBoot as error:
         missing(f"a host where systemd can be PID 1 of a namespace: {error}")
