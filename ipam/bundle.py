@@ -4,6 +4,8 @@ A bundle is the marshalled code of every module that a request needs, in the ord
 The script in the CNI bin directory loads it without the import system's searches: a third of the start-up
 time of a program this small. Modules that few requests need are in it too, unread until somebody imports
 them: an upgrade of the package must not mix its modules with those of the installed plugin.
+
+The file begins with `ipam.start`, and says behind it where in the file the rest is.
 """
 
 from __future__ import annotations
@@ -19,44 +21,25 @@ ROOT = Path(__file__).parent.parent
 """Where the packages `ipam` and `backends` lie."""
 
 LONGEST_SHEBANG = 127
+_HEAD = 8192
+"""Bytes at the file's beginning that the script reads: `ipam.start` and the table of what follows."""
+
 _EXTENSIONS = ("_json",)
 _ENTRY_MODULES = ("ipam.plugin", "backends.directory")
-_DEFERRED = tuple(f"backends.directory.{name}" for name in ("absent", "recovery", "reading", "retention", "waiting"))
+_DEFERRED = (
+    "ipam.ranges",
+    "ipam.routes",
+    *[f"backends.directory.{name}" for name in ("absent", "recovery", "reading", "retention", "waiting")],
+)
 
 _SCRIPT = """\
 #!{interpreter} -IS
 # Written by `ipam install`: the one-shot IPAM plugin, version {version}. `ipam uninstall` removes it.
-import _imp, gc, marshal, posix, sys
-gc.disable()
-fd = posix.open({bundle!r}, posix.O_RDONLY | posix.O_CLOEXEC)
-loaded, deferred = marshal.loads(posix.read(fd, posix.fstat(fd).st_size))
-posix.close(fd)
-sys.path.append({root!r})
-from _frozen_importlib import ModuleSpec
-for name, path in {extensions!r}.items():  # without a search along sys.path
-    spec = ModuleSpec(name, None, origin=path)
-    sys.modules[name] = _imp.create_dynamic(spec)
-    _imp.exec_dynamic(sys.modules[name])
-for name, path, code in loaded:
-    module = sys.modules[name] = type(sys)(name)
-    if path:
-        module.__path__ = [path]
-for name, path, code in loaded:
-    module = sys.modules[name]
-    exec(code, module.__dict__)
-    parent, _, child = name.rpartition(".")
-    if parent:
-        setattr(sys.modules[parent], child, module)
-class Deferred:
-    def find_spec(name, path=None, target=None):
-        if name in deferred:
-            return ModuleSpec(name, Deferred)
-    def create_module(spec):
-        return None
-    def exec_module(module):
-        exec(marshal.loads(deferred[module.__name__]), module.__dict__)
-sys.meta_path.insert(0, Deferred)
-sys.modules["ipam.plugin"].main()
+import marshal, posix
+bundle = posix.open({bundle!r}, posix.O_RDONLY | posix.O_CLOEXEC)
+code, arguments = marshal.loads(posix.read(bundle, {head}))
+exec(code)
+start(bundle, *arguments)
 """
 
 
@@ -66,31 +49,61 @@ def interpreter() -> str:
 
 
 def build() -> bytes:
-    """The bundle for this interpreter, marshalled.
-
-    A pair: [(module name, package directory or "", code)] of what is run at once, and {module name: marshalled
-    code} of what is imported when it is needed.
-    """
+    """The bundle for this interpreter: what `ipam.start` reads, itself first."""
     loaded = []
     for name in _modules():
         file = ROOT / name.replace(".", "/")
         directory = str(file) if file.is_dir() else ""
         source = file / "__init__.py" if directory else file.with_suffix(".py")
         loaded.append((name, directory, _compile(source)))
-    deferred = {name: marshal.dumps(_compile((ROOT / name.replace(".", "/")).with_suffix(".py"))) for name in _DEFERRED}
-    return marshal.dumps((loaded, deferred))
+    body = marshal.dumps(loaded)
+    parts, end = {}, _HEAD + len(body)
+    for name in _DEFERRED:
+        code = marshal.dumps(_compile((ROOT / name.replace(".", "/")).with_suffix(".py")))
+        parts[name] = (end, len(code))
+        body += code
+        end += len(code)
+    extensions = {name: path for name in _EXTENSIONS if (path := _shared_object(name))}
+    start = (str(ROOT), extensions, (_HEAD, len(marshal.dumps(loaded))), parts)
+    head = marshal.dumps((_compile(Path(__file__).with_name("start.py")), start))
+    if len(head) > _HEAD:
+        raise ValueError(f"a bundle's head takes {len(head)} bytes, more than {_HEAD}")
+    return head.ljust(_HEAD, b"\0") + body
+
+
+class _Lean(ast.NodeTransformer):
+    """Takes out of a module what costs time at every start and is never run: annotations, and imports for them."""
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
+        """Without annotations."""
+        self.generic_visit(node)
+        node.returns = None
+        every = node.args
+        for argument in (*every.posonlyargs, *every.args, *every.kwonlyargs, every.vararg, every.kwarg):
+            if argument is not None:
+                argument.annotation = None
+        return node
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST:
+        """`name: T = value` without its T."""
+        if node.value is None:
+            return ast.copy_location(ast.Pass(), node)
+        return ast.copy_location(ast.Assign(targets=[node.target], value=node.value), node)
+
+    def visit_If(self, node: ast.If) -> ast.AST | None:
+        """Without what is for type checkers only."""
+        self.generic_visit(node)
+        return None if isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING" else node
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.AST | None:
+        """Without `from __future__ import annotations`: there are none any more."""
+        return None if node.module == "__future__" else node
 
 
 def _compile(source: Path) -> CodeType:
-    """The module's code without what costs time at every start: docstrings, the import of __future__, line numbers."""
-    tree = ast.parse(source.read_bytes())
-    tree.body = [
-        statement
-        for statement in tree.body
-        if not (isinstance(statement, ast.ImportFrom) and statement.module == "__future__")
-    ]
-    flags = annotations.compiler_flag
-    code: CodeType = compile(tree, str(source), "exec", flags=flags, dont_inherit=True, optimize=2)
+    """The module's code, without docstrings, annotations and line numbers."""
+    tree = ast.fix_missing_locations(_Lean().visit(ast.parse(source.read_bytes())))
+    code: CodeType = compile(tree, str(source), "exec", dont_inherit=True, optimize=2)
     return _without_lines(code)
 
 
@@ -119,10 +132,7 @@ def _shared_object(name: str) -> str:
 
 def script(bundle: Path, version: str) -> str:
     """The text of the executable that runs `bundle`. Raises ValueError where its first line would be too long."""
-    extensions = {name: path for name in _EXTENSIONS if (path := _shared_object(name))}
-    text = _SCRIPT.format(
-        interpreter=interpreter(), bundle=str(bundle), root=str(ROOT), version=version, extensions=extensions
-    )
+    text = _SCRIPT.format(interpreter=interpreter(), bundle=str(bundle), version=version, head=_HEAD)
     if len(text.partition("\n")[0]) > LONGEST_SHEBANG or " " in interpreter():
         raise ValueError(f"the interpreter's path cannot stand in a script's first line: {interpreter()}")
     return text

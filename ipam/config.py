@@ -7,8 +7,6 @@ from ipam.cni import parse_requested
 from ipam.errors import InvalidConfig, Undecodable
 from ipam.jsontext import quote
 from ipam.model import Attachment, Network, StoreConfig, valid_name
-from ipam.ranges import parse_range_sets
-from ipam.routes import parse_routes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -140,6 +138,9 @@ def _durable(ipam: Object) -> bool:
 
 def network(conf: Object, version: str, args_ip: Address | None) -> Network:
     """The network that the config asks for. Raises InvalidConfig, in Go's words where Go has some."""
+    from ipam.ranges import parse_range_sets
+    from ipam.routes import parse_routes
+
     ipam = ipam_of(conf)
     runtime = section(conf, "runtimeConfig", "runtimeConfig")
     text(ipam, "type", "ipam.type")

@@ -8,7 +8,6 @@ from ipam import __version__, allocator, cni, config
 from ipam.errors import BadEnvironment, CniError, NotReady, StoreUnavailable, TryAgain
 from ipam.model import Attachment, Cause
 from ipam.request import Reply, Request, Work
-from ipam.routes import read_dns
 from ipam.store import Busy, Trait
 
 TYPE_CHECKING = False
@@ -136,7 +135,11 @@ def _add(request: Request, conf: Object, version: str, host: Host, stores: Store
     _refuse_own_netns(request)
     network = config.network(conf, version, args_ip)
     store_config = config.store_config(conf)
-    dns = read_dns(network.resolv_conf) if network.resolv_conf else {}
+    dns: dict[str, object] = {}
+    if network.resolv_conf:
+        from ipam.routes import read_dns
+
+        dns = read_dns(network.resolv_conf)
     store = stores.get(store_config)
 
     def change(tx: Transaction) -> list[Lease]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posix
-from stat import S_ISREG
+from _stat import S_ISREG
 
 from ipam.address import format_address, format_cidr, parse_address, parse_cidr
 from ipam.errors import InputOutput, InvalidConfig

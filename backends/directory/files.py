@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import posix
+from _stat import S_ISREG, S_IWOTH
 from errno import EINVAL, EISDIR, ELOOP, ENOENT, ENOTDIR, EOPNOTSUPP
-from stat import S_ISREG, S_IWOTH
 
 from ipam.errors import CniError, InputOutput, StoreUnavailable
 from ipam.jsontext import quote

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posix
-from stat import S_ISDIR
+from _stat import S_ISDIR
 
 from backends.directory.files import NotRegular, close, name_bytes, open_directory, storage_error, unavailable
 from backends.directory.lock import acquire

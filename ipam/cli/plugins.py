@@ -22,7 +22,7 @@ LAUNCHER, ONE_SHOT, GO, OTHER = "launcher", "one-shot", "Go", "other"
 _GO_MARK = b"\xff Go buildinf:"
 _LONGEST_SCRIPT = 1 << 14
 _VERSION = re.compile(rb"^# Written by `ipam install`: the one-shot IPAM plugin, version (\S+)\. ", re.MULTILINE)
-_BUNDLE = re.compile(r"^fd = posix\.open\((['\"].+?['\"]), ", re.MULTILINE)
+_BUNDLE = re.compile(r"^(?:bundle|fd) = posix\.open\((['\"].+?['\"]), ", re.MULTILINE)
 _RECORD = re.compile(r"([^.].*?)(?:\.[0-9a-f]{16})?\.(?:oneshot|bundle|replaced)")
 
 
