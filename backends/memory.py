@@ -26,12 +26,13 @@ class _Book:
         self.leases: dict[Address, Lease] = {}
         self.cursors: dict[int, Address] = {}
         self.boots: dict[str, str] = {}
+        self.rests: dict[Address, float] = {}
         self.events: list[Event] = []
 
     def copy(self) -> _Book:
         copy = _Book()
         copy.leases, copy.cursors, copy.boots = dict(self.leases), dict(self.cursors), dict(self.boots)
-        copy.events = list(self.events)
+        copy.rests, copy.events = dict(self.rests), list(self.events)
         return copy
 
 
@@ -56,11 +57,13 @@ class MemoryTransaction(Transaction):
         """See Transaction."""
         return self._book.leases.get(address)
 
-    def next_free(self, rng: Range, after: int | None) -> int | None:
+    def next_free(self, rng: Range, after: int | None, *, resting: bool = False) -> int | None:
         """See Transaction."""
+        now = self._host.clock()
         value = rng.start if after is None else max(after + 1, rng.start)
         while value <= rng.end:
-            if Address(rng.family, value) not in self._book.leases:
+            address = Address(rng.family, value)
+            if address not in self._book.leases and (resting or self._book.rests.get(address, now) <= now):
                 return value
             value += 1
         return None
@@ -69,23 +72,26 @@ class MemoryTransaction(Transaction):
         """See Transaction."""
         return self._book.cursors.get(range_set)
 
-    def claim(self, lease: Lease, why: str) -> None:
+    def claim(self, lease: Lease, why: str, note: str = "") -> None:
         """See Transaction."""
         if lease.address in self._book.leases:
             raise AddressInUse(f"{format_address(lease.address)} is leased on network {self._network}")
         self._book.leases[lease.address] = lease
+        self._book.rests.pop(lease.address, None)
         if lease.range_set is not None:
             self._book.cursors[lease.range_set] = lease.address
-        self._record(CLAIM, lease, why)
+        self._record(CLAIM, lease, why, note)
 
-    def drop(self, lease: Lease, why: str) -> None:
+    def drop(self, lease: Lease, why: str, note: str = "", rest: float = 0.0) -> None:
         """See Transaction."""
         held = self._book.leases.get(lease.address)
         if held is not None and held.attachment == lease.attachment:
-            self._record(DROP, self._book.leases.pop(lease.address), why)
+            self._record(DROP, self._book.leases.pop(lease.address), why, note)
+            if rest > 0:
+                self._book.rests[lease.address] = self._host.clock() + rest
 
-    def _record(self, what: str, lease: Lease, why: str) -> None:
-        self._book.events.append(Event(self._host.clock(), self._host.boot, self._network, what, lease, why))
+    def _record(self, what: str, lease: Lease, why: str, note: str) -> None:
+        self._book.events.append(Event(self._host.clock(), self._host.boot, self._network, what, lease, why, note))
 
     def last_boot(self, node: str) -> str | None:
         """See Transaction."""
@@ -123,6 +129,12 @@ class MemoryStore(Store):
         with self._lock:
             book = self._books.get(network, _Book())
             return iter([lease for _, lease in sorted(book.leases.items())])
+
+    def resting(self, network: str) -> Iterator[tuple[Address, float]]:
+        """See Store."""
+        with self._lock:
+            now, book = self._host.clock(), self._books.get(network, _Book())
+            return iter(sorted((address, until) for address, until in book.rests.items() if until > now))
 
     def history(
         self,

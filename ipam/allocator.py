@@ -69,12 +69,14 @@ def _requested_address(
 
 def _next_address(tx: Transaction, network: Network, range_set: RangeSet, held: list[Lease]) -> Address:
     _refuse_second(network, range_set, held)
-    for rng, after in _round_robin(range_set, tx.cursor(range_set.index)):
-        free = tx.next_free(rng, after)
-        if free is not None and rng.gateway == (rng.family, free):
-            free = tx.next_free(rng, free)
-        if free is not None:
-            return Address(rng.family, free)
+    places = _round_robin(range_set, tx.cursor(range_set.index))
+    for resting in (False, True):  # an address that rests is better than none
+        for rng, after in places:
+            free = tx.next_free(rng, after, resting=resting)
+            if free is not None and rng.gateway == (rng.family, free):
+                free = tx.next_free(rng, free, resting=resting)
+            if free is not None:
+                return Address(rng.family, free)
     raise Exhausted(
         f"no IP addresses available in range set: {set_text(range_set)}",
         f"network {network.name}: every address of the range set is leased; release what leaked, or widen the range",

@@ -63,7 +63,7 @@ class NotReady(CniError):
 
 
 class Exhausted(CniError):
-    """Every address of a range set is leased, resting or excluded."""
+    """Every address of a range set is leased."""
 
     code = 100
 

@@ -211,6 +211,10 @@ class Cause:
     UNDELIVERED = "undelivered"
     FOUND = "found"
     VANISHED = "vanished"
+    RELEASE = "release"
+    RESTORE = "restore"
+    MIGRATE = "migrate"
+    IMPORT = "import"
 
 
 CLAIM = "claim"
@@ -220,18 +224,22 @@ DROP = "drop"
 class Event(Value):
     """One line of history: `what` (CLAIM or DROP) happened to `lease` on `network` at `time`, for `cause`.
 
-    `time` is in seconds since the epoch; `boot` is the boot in which the event happened.
+    `time` is in seconds since the epoch; `boot` is the boot in which the event happened; `note` a short text
+    of who did it and why, where a person did.
     """
 
-    __slots__ = ("boot", "cause", "lease", "network", "time", "what")
+    __slots__ = ("boot", "cause", "lease", "network", "note", "time", "what")
 
-    def __init__(self, time: float, boot: str, network: str, what: str, lease: Lease, cause: str) -> None:
+    def __init__(
+        self, time: float, boot: str, network: str, what: str, lease: Lease, cause: str, note: str = ""
+    ) -> None:
         self.time = time
         self.boot = boot
         self.network = network
         self.what = what
         self.lease = lease
         self.cause = cause
+        self.note = note
 
 
 class Host(Value):

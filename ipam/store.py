@@ -53,10 +53,11 @@ class Transaction(ABC):
         """
 
     @abstractmethod
-    def next_free(self, rng: Range, after: int | None) -> int | None:
+    def next_free(self, rng: Range, after: int | None, *, resting: bool = False) -> int | None:
         """The lowest free address of `rng` above `after` (from the start where None), as a number.
 
-        Knows of leases only: the range's gateway counts as free. MUST NOT enumerate the range.
+        Skips addresses that rest (see drop), unless `resting`. Knows of nothing else: the range's gateway counts
+        as free. MUST NOT enumerate the range.
         """
 
     @abstractmethod
@@ -64,15 +65,19 @@ class Transaction(ABC):
         """The address claimed last for the range set of that index."""
 
     @abstractmethod
-    def claim(self, lease: Lease, why: str) -> None:
-        """Record `lease`, put the cursor of its range set on it, and write history.
+    def claim(self, lease: Lease, why: str, note: str = "") -> None:
+        """Record `lease`, put the cursor of its range set on it, and write history, with `note` in the event.
 
-        Raises AddressInUse where the address is leased already, and then changes nothing.
+        The address does not rest any longer. Raises AddressInUse where it is leased already, and then changes
+        nothing.
         """
 
     @abstractmethod
-    def drop(self, lease: Lease, why: str) -> None:
-        """Remove `lease` and write history. A lease that is not there (any more) is no error."""
+    def drop(self, lease: Lease, why: str, note: str = "", rest: float = 0.0) -> None:
+        """Remove `lease` and write history, with `note` in the event. One that is not there (any more) is no error.
+
+        Then the address rests for `rest` seconds: next_free() passes it over, but a claim may take it.
+        """
 
     @abstractmethod
     def last_boot(self, node: str) -> str | None:
@@ -116,6 +121,10 @@ class Store(ABC):
     @abstractmethod
     def leases(self, network: str) -> Iterator[Lease]:
         """A consistent snapshot, in address order. An unknown network has no leases."""
+
+    @abstractmethod
+    def resting(self, network: str) -> Iterator[tuple[Address, float]]:
+        """The free addresses that rest at this moment, in order, and until when (seconds since the epoch)."""
 
     @abstractmethod
     def history(

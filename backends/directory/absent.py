@@ -30,7 +30,7 @@ class AbsentTransaction(Transaction):
         """See Transaction."""
         return None
 
-    def next_free(self, rng: Range, after: int | None) -> int | None:
+    def next_free(self, rng: Range, after: int | None, *, resting: bool = False) -> int | None:
         """See Transaction."""
         first = rng.start if after is None else max(after + 1, rng.start)
         return first if first <= rng.end else None
@@ -39,11 +39,11 @@ class AbsentTransaction(Transaction):
         """See Transaction."""
         return None
 
-    def claim(self, lease: Lease, why: str) -> None:
+    def claim(self, lease: Lease, why: str, note: str = "") -> None:
         """See Transaction."""
         raise DirectoryNeeded
 
-    def drop(self, lease: Lease, why: str) -> None:
+    def drop(self, lease: Lease, why: str, note: str = "", rest: float = 0.0) -> None:
         """See Transaction."""
 
     def last_boot(self, node: str) -> str | None:

@@ -37,6 +37,7 @@ def encode(event: Event) -> bytes:
         "namespace": lease.pod.namespace,
         "pod": lease.pod.name,
         "uid": lease.pod.uid,
+        "note": event.note,
     }
     if lease.since != event.time:
         line["since"] = lease.since
@@ -69,7 +70,7 @@ def decode(line: bytes) -> Event | None:
         str(get("claimed_in", boot)),
         str(get("node", "")),
     )
-    return Event(time, boot, str(get("network", "")), what, lease, str(get("cause", "")))
+    return Event(time, boot, str(get("network", "")), what, lease, str(get("cause", "")), str(get("note", "")))
 
 
 class Journal:

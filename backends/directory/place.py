@@ -18,7 +18,7 @@ RECORDS = b".ipam"
 class Place:
     """Descriptors of `<root>/<network>`, where Go's files are, and of `<root>/.ipam/<network>`, where ours are.
 
-    Of ours there are `index`, the bitmaps in `taken`, `history`, and the link `boot`.
+    Of ours there are `index`, the bitmaps in `taken`, `history`, the link `boot`, and `resting` where addresses rest.
     """
 
     def __init__(self, root: str, network: str, *, create: bool) -> None:
@@ -88,6 +88,6 @@ def full_path(root: str, network: str, error: OSError) -> str:
         return f"{root}/{name}"
     if name[:2] in ("4-", "6-"):
         return f"{root}/{RECORDS.decode()}/{network}/taken/{name}"
-    if name.partition(".")[0] in ("taken", "index", "history", "boot", "new", "forgetting"):
+    if name.partition(".")[0] in ("taken", "index", "history", "boot", "new", "forgetting", "resting"):
         return f"{root}/{RECORDS.decode()}/{network}/{name}"
     return f"{root}/{network}/{name}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import posix
 from errno import ENXIO
 
-from backends.directory import journal, leasefile
+from backends.directory import journal, leasefile, resting
 from backends.directory.files import MOST_BYTES, SAFE, close, name_bytes, open_regular
 from backends.directory.index import checksum
 from ipam.model import CLAIM, Address, Attachment, Event, Lease
@@ -99,6 +99,12 @@ def foreign_leases(directory: int) -> list[Lease]:
     """The leases in a directory that only Go has used so far, in address order."""
     holders = Scan(directory).holders
     return [Lease(address, holders[address], None) for address in sorted(holders)]
+
+
+def rests(place: Place, now: float) -> list[tuple[Address, float]]:
+    """The free addresses that rest at `now`, in order, and until when. Call it under the lock."""
+    found = sorted(resting.read(place.records, now).items())
+    return [(address, until) for address, until in found if leasefile.read(address, place.leases) is None]
 
 
 def read_events(records: int) -> Iterator[Event]:

@@ -148,6 +148,12 @@ class DirectoryStore(Store):
 
         return iter(self._read(network, reading.snapshot, reading.foreign_leases) or [])
 
+    def resting(self, network: str) -> Iterator[tuple[Address, float]]:
+        """See Store. Needs read access alone."""
+        from backends.directory import reading
+
+        return iter(self._read(network, lambda place: reading.rests(place, self._host.clock()), lambda _: []) or [])
+
     def history(
         self,
         network: str,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posix
 
-from backends.directory import journal, leasefile
+from backends.directory import journal, leasefile, resting
 from backends.directory.files import name_bytes, remove, symlink
 from backends.directory.index import checksum
 from backends.directory.place import BOOT
@@ -41,6 +41,8 @@ class DirectoryTransaction(Transaction):
         self._cursors: dict[int, Address] = {}
         self._holders: dict[Address, Attachment | None] = {}
         self._boot: tuple[str, str] | None = None
+        self._rests: dict[Address, float] | None = None
+        self._rests_changed = False
 
     def leases(self) -> Iterator[Lease]:
         """See Transaction."""
@@ -86,10 +88,18 @@ class DirectoryTransaction(Transaction):
             return Lease(address, who, None)
         return event.lease
 
-    def next_free(self, rng: Range, after: int | None) -> int | None:
+    def next_free(self, rng: Range, after: int | None, *, resting: bool = False) -> int | None:
         """See Transaction."""
         first = rng.start if after is None else max(after + 1, rng.start)
-        return self._taken.next_free(rng.family, first, rng.end)
+        found = self._taken.next_free(rng.family, first, rng.end)
+        while not resting and found is not None and (rng.family, found) in self._resting():
+            found = self._taken.next_free(rng.family, found + 1, rng.end)
+        return found
+
+    def _resting(self) -> dict[Address, float]:
+        if self._rests is None:
+            self._rests = resting.read(self._place.records, self._host.clock())
+        return self._rests
 
     def cursor(self, range_set: int) -> Address | None:
         """See Transaction."""
@@ -97,7 +107,7 @@ class DirectoryTransaction(Transaction):
             return self._cursors[range_set]
         return leasefile.read_cursor(range_set, self._place.leases)
 
-    def claim(self, lease: Lease, why: str) -> None:
+    def claim(self, lease: Lease, why: str, note: str = "") -> None:
         """See Transaction."""
         if self.holder(lease.address) is not None:
             if not self._taken.is_taken(lease.address):
@@ -106,20 +116,25 @@ class DirectoryTransaction(Transaction):
         self._claimed[lease.address] = lease
         if lease.range_set is not None:
             self._cursors[lease.range_set] = lease.address
-        self._note(CLAIM, lease, why)
+        if self._resting().pop(lease.address, None) is not None:
+            self._rests_changed = True
+        self._record(CLAIM, lease, why, note)
 
-    def drop(self, lease: Lease, why: str) -> None:
+    def drop(self, lease: Lease, why: str, note: str = "", rest: float = 0.0) -> None:
         """See Transaction."""
         held = self.holder(lease.address)
         if held is None or held.attachment != lease.attachment:
             return
         if self._claimed.pop(lease.address, None) is None:
             self._dropped[lease.address] = held
-        self._note(DROP, held, why)
+        if rest > 0:
+            self._resting()[lease.address] = self._host.clock() + rest
+            self._rests_changed = True
+        self._record(DROP, held, why, note)
 
-    def _note(self, what: str, lease: Lease, why: str) -> None:
+    def _record(self, what: str, lease: Lease, why: str, note: str) -> None:
         self._taken.mark(lease.address, taken=what == CLAIM)
-        self._events.append(Event(self._host.clock(), self._host.boot, self._network, what, lease, why))
+        self._events.append(Event(self._host.clock(), self._host.boot, self._network, what, lease, why, note))
 
     def last_boot(self, node: str) -> str | None:
         """See Transaction."""
@@ -142,6 +157,8 @@ class DirectoryTransaction(Transaction):
             if self._boot:
                 _done(self._write_boot, *self._boot)
             return
+        if self._rests_changed:  # first, for a rest is nothing to a lease that stays; and no reason to fail
+            _done(resting.write, self._place.records, self._resting())
         lines = [journal.encode(event) for event in self._events]
         end = self._place.journal.size()
         before: list[tuple[Lease, journal.Place | None]] = []

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import argparse
+import os
 import sys
 from importlib import import_module
+
+import click
 
 from ipam import __version__
 from ipam.errors import CniError
@@ -15,22 +17,76 @@ COMMANDS = {
     "serve": "run the daemon behind the launcher",
     "status": "the daemon, what it has done, and the plugins that call it",
 }
+"""What each command does, in the order in which they are listed.
+
+`ipam.cli.NAME.command` is the command itself; what it returns is the exit status.
+"""
+
+INTERRUPTED = 130
+BROKEN_PIPE = 141
+"""Exit statuses of a program that SIGINT or SIGPIPE ended, as shells report them."""
+
+
+class Commands(click.Group):
+    """All commands; a list of them imports none."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """See Group."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """See Group."""
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = import_module(f"ipam.cli.{cmd_name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """See Group."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def invoke(self, ctx: click.Context) -> object:
+        """See Group. What a command raises for people to read becomes one line on stderr, and exit status 1."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            raise Unread from None
+        except (CniError, OSError, ValueError) as error:
+            details = getattr(error, "details", "")
+            raise Failure(f"ipam {ctx.invoked_subcommand}: {error}" + (f"; {details}" if details else "")) from error
+
+
+class Failure(click.ClickException):
+    """A command failed: its message as it is, without a word before it."""
+
+    def show(self, file: object = None) -> None:
+        """See ClickException."""
+        print(self.message, file=sys.stderr)
+
+
+class Unread(Exception):
+    """Whoever read our output has gone away."""
+
+
+@click.group(cls=Commands, context_settings={"max_content_width": 120})
+@click.version_option(__version__, message="ipam %(version)s")
+def ipam() -> None:
+    """IP address management on the container host."""
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Run one command; exit with 0, with 1 where it failed, with 2 where the call was wrong."""
-    parser = argparse.ArgumentParser(prog="ipam", description="IP address management on the container host.")
-    parser.add_argument("--version", action="version", version=f"ipam {__version__}")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    given = arguments if arguments is not None else sys.argv[1:]
-    for name, text in COMMANDS.items():
-        command = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
-        if name in given:
-            import_module(f"ipam.cli.{name}").add_arguments(command)
-    options = parser.parse_args(given)
     try:
-        import_module(f"ipam.cli.{options.command}").run(options)
-    except (CniError, OSError, ValueError) as error:
-        details = getattr(error, "details", "")
-        print(f"ipam {options.command}: {error}" + (f"; {details}" if details else ""), file=sys.stderr)
-        sys.exit(1)
+        status = ipam.main(arguments, prog_name="ipam", standalone_mode=False)
+        sys.stdout.flush()
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        sys.exit(INTERRUPTED)
+    except (Unread, BrokenPipeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # or the interpreter would try to write the rest, and complain
+        sys.exit(BROKEN_PIPE)
+    if isinstance(status, int) and status:
+        sys.exit(status)

@@ -11,6 +11,8 @@ from io import BytesIO
 from pathlib import Path
 from zipfile import ZipFile, ZipInfo
 
+import click
+
 from ipam import __version__, bundle
 from ipam.cli import units
 from ipam.cli.plugins import DEFAULT_DIR, DEFAULT_NAME, Records, is_ours, is_there, sync, temporary, write
@@ -18,8 +20,8 @@ from ipam.launcher import launcher_path, protocol_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from argparse import ArgumentParser, Namespace
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from typing import Any
 
 NO_LAUNCHER = """\
 no launcher: this package was built where no C compiler is, or the machine is neither x86_64 nor aarch64.
@@ -27,35 +29,48 @@ no launcher: this package was built where no C compiler is, or the machine is ne
           (pip install --force-reinstall), and run this again."""
 
 
-def add_arguments(parser: ArgumentParser) -> None:
-    """The options of `ipam install`."""
-    add_places(parser)
-    only = parser.add_mutually_exclusive_group()
-    only.add_argument(
-        "--one-shot", action="store_true", help="the plugin that needs no daemon, even where there is a launcher"
-    )
-    only.add_argument(
-        "--launcher-only",
-        action="store_true",
-        help="nothing to fall back to when the daemon is down: where the node does not have this Python (a container)",
-    )
-
-
-def add_places(parser: ArgumentParser) -> None:
+def places(function: Callable[..., Any]) -> Callable[..., Any]:
     """The options that `ipam install` and `ipam uninstall` share."""
-    parser.add_argument("--cni-bin-dir", type=Path, default=DEFAULT_DIR, metavar="DIR", help=f"default: {DEFAULT_DIR}")
-    parser.add_argument("--name", default=DEFAULT_NAME, help=f"the plugin's name there (default: {DEFAULT_NAME})")
-    units.add_arguments(parser)
+    directory = click.Path(path_type=Path)
+    function = units.options(function)
+    for option in (
+        click.option("--name", default=DEFAULT_NAME, show_default=True, help="The plugin's name there."),
+        click.option("--cni-bin-dir", type=directory, default=DEFAULT_DIR, metavar="DIR", show_default=True),
+    ):
+        function = option(function)
+    return function
 
 
-def run(options: Namespace) -> None:
-    """Put the plugin in place, then the units where they are asked for, and say what was done."""
-    launcher = None if options.one_shot else launcher_path()
-    if options.launcher_only and launcher is None:
+@click.command("install")
+@places
+@click.option("--one-shot", is_flag=True, help="The plugin that needs no daemon, even where there is a launcher.")
+@click.option(
+    "--launcher-only",
+    is_flag=True,
+    help="Nothing to fall back to when the daemon is down: where the node does not have this Python (a container).",
+)
+def command(
+    *,
+    cni_bin_dir: Path,
+    name: str,
+    systemd: bool,
+    systemd_dir: Path,
+    tmpfiles_dir: Path,
+    one_shot: bool,
+    launcher_only: bool,
+) -> None:
+    """Put the plugin into a CNI bin directory.
+
+    Then the units where they are asked for; and say what was done.
+    """
+    if one_shot and launcher_only:
+        raise click.UsageError("--one-shot and --launcher-only exclude each other")
+    launcher = None if one_shot else launcher_path()
+    if launcher_only and launcher is None:
         raise ValueError("--launcher-only: there is no launcher, this package was built where no C compiler is")
-    records = records_of(options)
+    records = records_of(cni_bin_dir, name)
     # In this order whoever calls meanwhile finds all that the executable of that moment needs.
-    files = {} if options.launcher_only else _one_shot(records)
+    files = {} if launcher_only else _one_shot(records)
     files[records.plugin] = _leading_to(records.one_shot, launcher) if launcher else files[records.one_shot]
     records.directory.mkdir(mode=0o755, parents=True, exist_ok=True)
     with locked(records):
@@ -66,11 +81,11 @@ def run(options: Namespace) -> None:
         # A call that began a moment ago may be about to load the previous bundle: the next install removes that.
         for path in (records.bundles() - records.bundles_in_use() - previous) | set(records.unfinished()):
             path.unlink()
-    print(f"installed {records.plugin} ({_described(launcher, options)})")
-    if launcher is None and not options.one_shot:
+    print(f"installed {records.plugin} ({_described(launcher, launcher_only=launcher_only)})")
+    if launcher is None and not one_shot:
         print(NO_LAUNCHER)
-    if options.systemd:
-        units.install(options.systemd_dir, options.tmpfiles_dir)
+    if systemd:
+        units.install(systemd_dir, tmpfiles_dir)
 
 
 def _one_shot(records: Records) -> dict[Path, bytes]:
@@ -93,20 +108,19 @@ def _leading_to(one_shot: Path, launcher: Path) -> bytes:
     return file.getvalue()
 
 
-def _described(launcher: Path | None, options: Namespace) -> str:
+def _described(launcher: Path | None, *, launcher_only: bool) -> str:
     one_shot = f"one-shot, {bundle.interpreter()}"
     if launcher is None:
         return one_shot
-    fallback = "nothing to fall back to" if options.launcher_only else f"falls back to the {one_shot}"
+    fallback = "nothing to fall back to" if launcher_only else f"falls back to the {one_shot}"
     return f"launcher, protocol {protocol_of(launcher)}; {fallback}"
 
 
-def records_of(options: Namespace) -> Records:
+def records_of(directory: Path, name: str) -> Records:
     """Where the plugin and its records are. Raises ValueError for a name that is none."""
-    name = options.name
     if not name or "/" in name or name.startswith("."):
         raise ValueError(f"--name must be a plain file name, not {name!r}")
-    return Records(options.cni_bin_dir.resolve(), name)
+    return Records(directory.resolve(), name)
 
 
 @contextmanager

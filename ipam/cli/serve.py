@@ -6,27 +6,25 @@ import os
 import socket
 from pathlib import Path
 
+import click
+
 from ipam.daemon import systemd
 from ipam.daemon.server import Server
 from ipam.plugin import this_host
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from argparse import ArgumentParser, Namespace
 
 DEFAULT_SOCKET = "/run/ipam/ipam.sock"
 _BACKLOG = 4096
 
 
-def add_arguments(parser: ArgumentParser) -> None:
-    """The options of `ipam serve`."""
-    parser.add_argument(
-        "--socket", type=Path, default=Path(DEFAULT_SOCKET), metavar="PATH", help=f"default: {DEFAULT_SOCKET}"
-    )
+@click.command("serve")
+@click.option(
+    "--socket", "path", type=click.Path(path_type=Path), default=DEFAULT_SOCKET, metavar="PATH", show_default=True
+)
+def command(*, path: Path) -> None:
+    """Run the daemon behind the launcher.
 
-
-def run(options: Namespace) -> None:
-    """Serve until SIGTERM."""
+    Until SIGTERM.
+    """
     os.umask(0o077)
     given = systemd.listener()
     if given is not None:
@@ -34,7 +32,6 @@ def run(options: Namespace) -> None:
         return
     from filelock import FileLock, Timeout
 
-    path = options.socket
     path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
     lock = FileLock(path.with_name(path.name + ".lock"), timeout=0)
     try:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import socket
-import sys
 from datetime import datetime
 from pathlib import Path
+
+import click
 
 from ipam import __version__, frame
 from ipam.cli import plugins
@@ -14,7 +15,6 @@ from ipam.cli.serve import DEFAULT_SOCKET
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from argparse import ArgumentParser, Namespace
     from collections.abc import Iterable, Iterator
     from typing import Any
 
@@ -25,48 +25,47 @@ PATIENCE = 5.0
 """Seconds for the daemon to answer."""
 
 
-def add_arguments(parser: ArgumentParser) -> None:
-    """The options of `ipam status`."""
-    parser.epilog = (
-        f"Exit status: 0 when the daemon answers, {NOT_RUNNING} when none listens, 1 when it cannot be asked. "
-        "Where systemd listens for it, asking starts the daemon."
-    )
-    parser.add_argument(
-        "--socket", type=Path, default=Path(DEFAULT_SOCKET), metavar="PATH", help=f"default: {DEFAULT_SOCKET}"
-    )
-    parser.add_argument(
-        "--cni-bin-dir",
-        type=Path,
-        action="append",
-        metavar="DIR",
-        help=f"where to look for plugins, may be repeated (default: {', '.join(map(str, plugins.USUAL_DIRS))})",
-    )
-    parser.add_argument("-o", "--output", choices=["table", "json"], default="table", help="default: table")
+_EPILOG = (
+    f"Exit status: 0 when the daemon answers, {NOT_RUNNING} when none listens, 1 when it cannot be asked. "
+    "Where systemd listens for it, asking starts the daemon."
+)
 
 
-def run(options: Namespace) -> None:
-    """Print what is known; exit with NOT_RUNNING where no daemon listens."""
-    daemon = ask(options.socket)
+@click.command("status", epilog=_EPILOG)
+@click.option(
+    "--socket", "path", type=click.Path(path_type=Path), default=DEFAULT_SOCKET, metavar="PATH", show_default=True
+)
+@click.option(
+    "--cni-bin-dir",
+    "directories",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    metavar="DIR",
+    help=f"Where to look for plugins, may be repeated.  [default: {', '.join(map(str, plugins.USUAL_DIRS))}]",
+)
+@click.option("-o", "--output", type=click.Choice(["table", "json"]), default="table", show_default=True)
+def command(*, path: Path, directories: tuple[Path, ...], output: str) -> int:
+    """The daemon, what it has done, and the plugins that call it."""
+    daemon = ask(path)
     found = [
         plugin
-        for directory in options.cni_bin_dir or plugins.USUAL_DIRS
+        for directory in directories or plugins.USUAL_DIRS
         if directory.is_dir()
         for plugin in plugins.survey(directory)
     ]
     status = {
         "version": __version__,
         "protocol": frame.PROTOCOL,
-        "socket": str(options.socket),
+        "socket": str(path),
         "daemon": daemon,
         "plugins": [plugin._asdict() | {"path": str(plugin.path)} for plugin in found],
         "problems": list(_problems(daemon, found)),
     }
-    if options.output == "json":
+    if output == "json":
         print(json.dumps(status, indent=4))
     else:
         print("\n".join(_table(status)))
-    if daemon is None:
-        sys.exit(NOT_RUNNING)
+    return NOT_RUNNING if daemon is None else 0
 
 
 def ask(path: Path) -> dict[str, Any] | None:

@@ -4,30 +4,31 @@ from __future__ import annotations
 
 from filecmp import cmp
 
+import click
+
 from ipam.cli import units
-from ipam.cli.install import add_places, locked, records_of
+from ipam.cli.install import locked, places, records_of
 from ipam.cli.plugins import is_ours, is_there
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from argparse import ArgumentParser, Namespace
     from pathlib import Path
 
     from ipam.cli.plugins import Records
 
 
-def add_arguments(parser: ArgumentParser) -> None:
-    """The options of `ipam uninstall`."""
-    add_places(parser)
+@click.command("uninstall")
+@places
+def command(*, cni_bin_dir: Path, name: str, systemd: bool, systemd_dir: Path, tmpfiles_dir: Path) -> None:
+    """Take it out again, and put back what it replaced.
 
-
-def run(options: Namespace) -> None:
-    """Undo `ipam install`. Leases and history stay where they are."""
-    records = records_of(options)
+    Leases and history stay where they are.
+    """
+    records = records_of(cni_bin_dir, name)
     removed = records.directory.is_dir() and _remove(records)
-    if options.systemd:
-        removed |= units.uninstall(options.systemd_dir, options.tmpfiles_dir)
-    elif units.are_installed(options.systemd_dir):
+    if systemd:
+        removed |= units.uninstall(systemd_dir, tmpfiles_dir)
+    elif units.are_installed(systemd_dir):
         print("the units of the daemon stay; `ipam uninstall --systemd` removes them")
     if not removed:
         raise ValueError(f"{records.plugin} was not put there by `ipam install`: left as it is")

@@ -8,12 +8,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
+
 from ipam import __version__, bundle
 from ipam.cli.plugins import write
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from argparse import ArgumentParser
+    from collections.abc import Callable
+    from typing import Any
 
 SYSTEMD_DIR = Path("/etc/systemd/system")
 TMPFILES_DIR = Path("/etc/tmpfiles.d")
@@ -32,13 +35,16 @@ _HIDDEN = tuple(Path(path) for path in ("/home", "/root", "/run/user", "/tmp", "
 """What ProtectHome= and PrivateTmp= in ipam.service hide: a package in there must be bound in again."""
 
 
-def add_arguments(parser: ArgumentParser) -> None:
-    """The options that concern the units."""
-    parser.add_argument("--systemd", action="store_true", help="the daemon's units as well: socket, service, tmpfiles")
-    parser.add_argument("--systemd-dir", type=Path, default=SYSTEMD_DIR, metavar="DIR", help=f"default: {SYSTEMD_DIR}")
-    parser.add_argument(
-        "--tmpfiles-dir", type=Path, default=TMPFILES_DIR, metavar="DIR", help=f"default: {TMPFILES_DIR}"
-    )
+def options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that concern the units: `systemd`, `systemd_dir`, `tmpfiles_dir`."""
+    directory = click.Path(path_type=Path)
+    for option in (
+        click.option("--tmpfiles-dir", type=directory, default=TMPFILES_DIR, metavar="DIR", show_default=True),
+        click.option("--systemd-dir", type=directory, default=SYSTEMD_DIR, metavar="DIR", show_default=True),
+        click.option("--systemd", is_flag=True, help="The daemon's units as well: socket, service, tmpfiles."),
+    ):
+        function = option(function)
+    return function
 
 
 def install(systemd_dir: Path, tmpfiles_dir: Path) -> None:

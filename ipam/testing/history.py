@@ -10,6 +10,7 @@ from ipam.store import Store, Trait
 from ipam.testing.fixtures import (
     NETWORK,
     StoreTests,
+    ipv4,
     who,
 )
 
@@ -33,6 +34,18 @@ class HistoryContract(StoreTests):
         assert list(store.history(NETWORK, who=who("one"))) == [events[0], events[2]]
         assert list(store.history(NETWORK, address=two.address)) == [events[1]]
         assert list(store.history(NETWORK, since=events[1].time)) == events[1:]
+
+    def test_history_keeps_the_notes_of_operators(self, store: Store) -> None:
+        if Trait.HISTORY not in store.traits:
+            pytest.skip("the store does not promise it")
+        lease = Lease(ipv4("10.0.0.5"), who("one"), 0)
+        store.transact(NETWORK, lambda tx: tx.drop(lease, Cause.RELEASE, "nothing was there"))
+        store.transact(NETWORK, lambda tx: tx.claim(lease, Cause.RESTORE, "by root: it is alive \N{GHOST}"))
+        store.transact(NETWORK, lambda tx: tx.drop(lease, Cause.RELEASE, 'by "root"\nand\x1b[31m others'))
+        assert [(event.cause, event.note) for event in store.history(NETWORK)] == [
+            (Cause.RESTORE, "by root: it is alive \N{GHOST}"),
+            (Cause.RELEASE, 'by "root"\nand\x1b[31m others'),
+        ]
 
     def test_a_failed_change_leaves_no_history(self, store: Store) -> None:
         (lease,) = self.add(store, "one")
