@@ -62,7 +62,8 @@ def perform_together(works: list[Work], *, now: bool = False) -> list[Reply]:
     """Do several works on one network of one store in one commit, in their order, and answer them all.
 
     Each is answered as if it had been alone: a change that refuses has changed nothing (see Transaction), and
-    where the commit itself fails, each is tried by itself. With `now`, raises Busy rather than wait.
+    where the commit itself fails, each is tried by itself. With `now`, raises Busy rather than wait. Of several,
+    raises TryAgain and StoreUnavailable for all: whoever asked again would wait as long again (see refuse()).
     """
     store, network = works[0].store, works[0].network
     transact = store.transact_now if now else store.transact
@@ -77,15 +78,18 @@ def perform_together(works: list[Work], *, now: bool = False) -> list[Reply]:
         return [_answer(works[0], alone(works[0]))]
     try:
         outcomes = transact(network, change)
-    except (TryAgain, StoreUnavailable) as error:  # whoever asked again would wait as long again
-        return [Reply(1, cni.error_json(work.version, error)) for work in works]
-    except Busy:
+    except (TryAgain, StoreUnavailable, Busy):
         raise
     except Exception:  # nothing was changed; each finds out by itself what is wrong
         if now:  # but not here, where the next could be busy when the first is done
             raise Busy from None
         outcomes = [alone(work) for work in works]
     return [_answer(work, outcome) for work, outcome in zip(works, outcomes, strict=True)]
+
+
+def refuse(works: list[Work], error: CniError) -> list[Reply]:
+    """The same refusal for all of them."""
+    return [Reply(1, cni.error_json(work.version, error)) for work in works]
 
 
 def _attempt(tx: Transaction, change: Callable[[Transaction], Any]) -> Callable[[], Any]:

@@ -38,8 +38,7 @@ def command(*, path: Path) -> None:
         lock.acquire()
     except Timeout:
         raise ValueError(f"another daemon serves {path}; see `ipam status`") from None
-    _refuse_where_somebody_listens(path)
-    path.unlink(missing_ok=True)
+    _make_room(path)
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
         listener.bind(str(path))
         path.chmod(0o600)
@@ -51,11 +50,19 @@ def command(*, path: Path) -> None:
             lock.release()
 
 
-def _refuse_where_somebody_listens(path: Path) -> None:
-    """Systemd's own socket has no lock file of ours: whoever answers there is not to be pushed out."""
+def _make_room(path: Path) -> None:
+    """Remove a socket that a killed daemon left, and nothing else.
+
+    Systemd's own socket has no lock file of ours: whoever answers there is not to be pushed out.
+    """
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as other:
         try:
             other.connect(str(path))
-        except (FileNotFoundError, ConnectionRefusedError):
+        except FileNotFoundError:
+            return
+        except ConnectionRefusedError:  # also where no socket stands
+            if not path.is_socket():
+                raise ValueError(f"{path} is no socket; remove it, or serve another --socket") from None
+            path.unlink(missing_ok=True)
             return
     raise ValueError(f"somebody listens at {path} already (ipam.socket?); see `ipam status`")

@@ -9,7 +9,8 @@ from collections.abc import Callable
 from queue import SimpleQueue
 from threading import Lock, Thread
 
-from ipam.handler import perform_together
+from ipam.errors import StoreUnavailable, TryAgain
+from ipam.handler import perform_together, refuse
 from ipam.request import Reply, Work
 from ipam.store import Busy, Store
 
@@ -50,6 +51,8 @@ class Executor:
                 except Busy:
                     self._slow[key] = Lane([*batch, *jobs], self._report)
                     break
+                except (TryAgain, StoreUnavailable) as error:
+                    replies = refuse([work for work, _ in batch], error)
                 for (_, done), reply in zip(batch, replies, strict=True):
                     self.unfinished -= 1
                     done(reply)
@@ -88,12 +91,18 @@ class Lane:
     def _work(self) -> None:
         while True:
             with self._lock:
-                batch = [self._jobs.popleft() for _ in range(min(BATCH, len(self._jobs)))]
+                waiting = len(self._jobs)
+                batch = [self._jobs.popleft() for _ in range(min(BATCH, waiting))]
                 self.busy = bool(batch)
             if not batch:
                 return
             try:
                 replies = perform_together([work for work, _ in batch])
+            except (TryAgain, StoreUnavailable) as error:
+                # Who came before the wait began has waited as long, and is not made to wait again.
+                with self._lock:
+                    batch += [self._jobs.popleft() for _ in range(waiting - len(batch))]
+                replies = refuse([work for work, _ in batch], error)
             except BaseException:  # a thread that ends unseen would leave its network without answers for ever
                 traceback.print_exc()
                 os._exit(os.EX_SOFTWARE)

@@ -5,8 +5,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from ipam.daemon.executor import Executor
 from ipam.errors import InputOutput, TryAgain
 from ipam.handler import prepare
@@ -105,7 +103,6 @@ def test_who_was_refused_together_did_not_wait_one_after_the_other(tmp_path: Pat
     assert stores.attempts == ["transact_now", "transact"]
 
 
-@pytest.mark.xfail(reason="each 64 wait for the lock anew, so that the 1,000th waits 16 x lockTimeout", strict=True)
 def test_nobody_waits_again_behind_those_who_waited_in_vain(tmp_path: Path) -> None:
     stores = Fateful(busy, locked)
     assert run(stores, tmp_path, 300) == [11] * 300

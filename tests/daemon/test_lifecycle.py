@@ -241,7 +241,6 @@ def test_a_path_that_cannot_be_a_socket_is_told_in_one_line(tmp_path: Path) -> N
     assert said.startswith("ipam serve: ") and said.count("\n") == 1
 
 
-@pytest.mark.xfail(reason="serve removes whatever stands at --socket", strict=True)
 def test_what_is_no_socket_is_not_removed(tmp_path: Path) -> None:
     precious = tmp_path / "s"
     precious.write_text("precious")
