@@ -13,7 +13,8 @@ from __future__ import annotations
 import posix
 from binascii import crc32
 
-from backends.directory.files import SAFE, NotRegular, close, name_bytes, open_regular, write_all
+from backends.directory.files import SAFE, NotRegular, name_bytes, write_all
+from backends.directory.kept import KeptFile
 from ipam.model import IPV4, IPV6, Address, Attachment
 
 TYPE_CHECKING = False
@@ -62,7 +63,8 @@ class Index:
 
     def __init__(self, records: int) -> None:
         self._records = records
-        self._fd = -1
+        self._file = KeptFile(INDEX, records)
+        self._read = False
         self._slots = 0
         self._used = 0
         self._stamp = 0
@@ -72,24 +74,29 @@ class Index:
 
     def close(self) -> None:
         """Let go of the file."""
-        if self._fd >= 0:
-            close(self._fd)
-            self._fd = -1
+        self._file.close()
+        self._read = False
+
+    def begin_transaction(self) -> None:
+        """Believe nothing of what was read before: others may have changed the file, or put another in its place."""
+        self._read = False
+        if self._file.fd >= 0:
+            self._file.look()
 
     def _open(self, *, write: bool = True) -> bool:
         """Whether there is a table to read."""
-        if self._fd >= 0:
+        if self._read:
             return True
         try:
-            fd = open_regular(INDEX, self._records, posix.O_RDWR if write else posix.O_RDONLY)
+            fd = self._file.open(posix.O_RDWR if write else posix.O_RDONLY)
         except (FileNotFoundError, NotRegular):
             return False
         header = posix.pread(fd, _HEADER, 0)
         slots = int.from_bytes(header[32:40], "big")
         if header[:32] != _MAGIC or posix.fstat(fd).st_size != _HEADER + slots * _SLOT or slots < _LEAST:
-            close(fd)
+            self._file.close()
             return False
-        self._fd, self._slots = fd, slots
+        self._read, self._slots = True, slots
         self._used = int.from_bytes(header[40:48], "big")
         self._stamp = int.from_bytes(header[48:56], "big")
         self._begun = int.from_bytes(header[56:64], "big")
@@ -102,6 +109,10 @@ class Index:
         if not self._open(write=write):
             return False
         return (network.st_mtime_ns, network.st_ctime_ns) == (self._stamp, self._changed)
+
+    def identity(self) -> tuple[int, int, int]:
+        """What tells one stamp() from every other: the moment, the kernel's, and how much history there was."""
+        return self._stamp, self._changed, self._history
 
     def knows_history(self, size: int) -> bool:
         """Whether the history file is as long as the last stamp() left it. If not, its places mean nothing."""
@@ -133,7 +144,7 @@ class Index:
 
     def _write_header(self) -> None:
         numbers = (self._slots, self._used, self._stamp, self._begun, self._history, self._changed)
-        posix.pwrite(self._fd, _MAGIC + b"".join([number.to_bytes(8, "big") for number in numbers]), 0)
+        posix.pwrite(self._file.fd, _MAGIC + b"".join([number.to_bytes(8, "big") for number in numbers]), 0)
 
     def find(self, who: Attachment) -> dict[Address, Place]:
         """The addresses that may be held by `who`, each with the place of its claim."""
@@ -153,39 +164,40 @@ class Index:
         for number in range(first, first + self._slots):
             place = number % self._slots
             if number == first or (number - first) % (_WINDOW // _SLOT) == 0 or place == 0:
-                base, window = place, posix.pread(self._fd, _WINDOW, _HEADER + place * _SLOT)
+                base, window = place, posix.pread(self._file.fd, _WINDOW, _HEADER + place * _SLOT)
             slot = window[(place - base) * _SLOT : (place - base + 1) * _SLOT]
             yield place, slot
             if not slot[4]:
                 return
 
-    def put(self, who: Attachment, address: Address, place: Place) -> None:
-        """Say that `who` holds `address`."""
+    def put(self, who: Attachment, address: Address, place: Place) -> Place | None:
+        """Say that `who` holds `address`; the place that was told before, None where it is new."""
         if not self._open() or self._used * 4 >= self._slots * 3:
             self.rewrite(list(self.entries()))
         mark = checksum(who)
-        free = -1
+        free, before = -1, None
         for number, slot in self._probe(mark):
             if slot[4] in (0, _GONE):
                 free = number if free < 0 else free
                 self._used += not slot[4] and free == number
             elif _unpack(slot)[:2] == (mark, address):
-                free = number
+                free, before = number, _unpack(slot)[2]
                 break
-        posix.pwrite(self._fd, _pack(mark, address, place), _HEADER + free * _SLOT)
+        posix.pwrite(self._file.fd, _pack(mark, address, place), _HEADER + free * _SLOT)
+        return before
 
     def remove(self, who: Attachment, address: Address) -> None:
         """Say no longer that `who` holds `address`."""
         mark = checksum(who)
         for number, slot in self._probe(mark) if self._open() else ():
             if slot[4] in (IPV4, IPV6) and _unpack(slot)[:2] == (mark, address):
-                posix.pwrite(self._fd, bytes((_GONE,)), _HEADER + number * _SLOT + 4)
+                posix.pwrite(self._file.fd, bytes((_GONE,)), _HEADER + number * _SLOT + 4)
 
     def entries(self, *, write: bool = True) -> Iterator[Entry]:
         """Every (checksum, address, place), in no order."""
         if not self._open(write=write):
             return
-        data = posix.pread(self._fd, self._slots * _SLOT, _HEADER)
+        data = posix.pread(self._file.fd, self._slots * _SLOT, _HEADER)
         for start in range(0, len(data), _SLOT):
             if data[start + 4] in (IPV4, IPV6):
                 yield _unpack(data[start : start + _SLOT])
@@ -203,11 +215,11 @@ class Index:
                 at = (at + 1) % slots
             table[at * _SLOT : (at + 1) * _SLOT] = _pack(mark, address, place)
         self.close()
-        self._slots, self._used = slots, len(entries)
+        self._read, self._slots, self._used = True, slots, len(entries)
         temporary = b"index.new"
         flags = posix.O_RDWR | posix.O_CREAT | posix.O_TRUNC | SAFE
-        self._fd = posix.open(temporary, flags, 0o600, dir_fd=self._records)
+        self._file.fd = posix.open(temporary, flags, 0o600, dir_fd=self._records)
         self._write_header()
-        posix.lseek(self._fd, _HEADER, 0)
-        write_all(self._fd, bytes(table))
+        posix.lseek(self._file.fd, _HEADER, 0)
+        write_all(self._file.fd, bytes(table))
         posix.rename(temporary, INDEX, src_dir_fd=self._records, dst_dir_fd=self._records)

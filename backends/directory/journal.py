@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import posix
 
-from backends.directory.files import close, open_regular, write_all
+from backends.directory.files import write_all
+from backends.directory.kept import KeptFile
 from ipam import jsontext
 from ipam.address import format_address, parse_address
 from ipam.errors import CniError
@@ -23,28 +24,30 @@ Place = tuple[int, int]
 def encode(event: Event) -> bytes:
     """One line. Empty fields are left out; `since` and `claimed_in` only where they are not the event's own."""
     lease = event.lease
-    line: dict[str, object] = {
-        "time": event.time,
-        "boot": event.boot,
-        "network": event.network,
-        "what": event.what,
-        "cause": event.cause,
-        "address": format_address(lease.address),
-        "container": lease.attachment.container_id,
-        "ifname": lease.attachment.ifname,
-        "range_set": lease.range_set,
-        "node": lease.node,
-        "namespace": lease.pod.namespace,
-        "pod": lease.pod.name,
-        "uid": lease.pod.uid,
-        "note": event.note,
-    }
+    who, pod = lease.attachment, lease.pod
+    texts = (
+        ("boot", event.boot),
+        ("network", event.network),
+        ("what", event.what),
+        ("cause", event.cause),
+        ("address", format_address(lease.address)),
+        ("container", who.container_id),
+        ("ifname", who.ifname),
+        ("node", lease.node),
+        ("namespace", pod.namespace),
+        ("pod", pod.name),
+        ("uid", pod.uid),
+        ("note", event.note),
+    )
+    parts = [f'{{"time":{event.time!r}']
+    parts += [f'"{key}":{jsontext.string(text)}' for key, text in texts if text]
+    if lease.range_set is not None:
+        parts.append(f'"range_set":{lease.range_set}')
     if lease.since != event.time:
-        line["since"] = lease.since
+        parts.append(f'"since":{lease.since!r}')
     if lease.boot != event.boot:
-        line["claimed_in"] = lease.boot
-    shown = {key: value for key, value in line.items() if value not in ("", None) or key == "claimed_in"}
-    return jsontext.to_bytes(jsontext.encode(shown)) + b"\n"
+        parts.append(f'"claimed_in":{jsontext.string(lease.boot)}')
+    return jsontext.to_bytes(",".join(parts) + "}\n")
 
 
 def decode(line: bytes) -> Event | None:
@@ -77,20 +80,14 @@ class Journal:
     """The history file of one network, opened when it is needed."""
 
     def __init__(self, records: int) -> None:
-        self._records = records
-        self._fd = -1
+        self._file = KeptFile(HISTORY, records)
 
     def close(self) -> None:
         """Let go of the file."""
-        if self._fd >= 0:
-            close(self._fd)
-            self._fd = -1
+        self._file.close()
 
     def _open(self) -> int:
-        if self._fd < 0:
-            flags = posix.O_RDWR | posix.O_CREAT | posix.O_APPEND
-            self._fd = open_regular(HISTORY, self._records, flags)
-        return self._fd
+        return self._file.open(posix.O_RDWR | posix.O_CREAT | posix.O_APPEND)
 
     def size(self) -> int:
         """How long the file is: the place of the next event."""
@@ -112,11 +109,9 @@ class Journal:
         posix.ftruncate(self._open(), size)
 
     def file_size(self) -> int:
-        """The same without making the file where there is none: 0."""
-        try:
-            return posix.stat(HISTORY, dir_fd=self._records, follow_symlinks=False).st_size
-        except FileNotFoundError:
-            return 0
+        """The same without making the file where there is none: 0. Begin a transaction with it."""
+        status = self._file.look()
+        return status.st_size if status is not None else 0
 
     def event_at(self, place: Place) -> Event | None:
         """The event of that place, None where there is none."""

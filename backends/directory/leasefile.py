@@ -6,15 +6,14 @@ import posix
 from binascii import crc32
 
 from backends.directory.files import (
+    MOST_BYTES,
     NotRegular,
-    close,
     create_whole,
     name_bytes,
-    open_regular,
     read_small,
     remove_anything,
-    write_all,
 )
+from backends.directory.kept import KeptFile
 from ipam.address import format_address, parse_address
 from ipam.model import GO_SPACE, Address, Attachment, Lease, valid_name
 
@@ -22,7 +21,6 @@ UNREADABLE = Attachment("", "")
 """Stands for whatever keeps an address without being a lease: nobody's, and never handed out."""
 
 _SECOND = 1_000_000_000
-_CURSOR = "last_reserved_ip."
 
 
 def file_name(address: Address) -> bytes:
@@ -80,28 +78,41 @@ def _mark(boot: str) -> int:
     return crc32(name_bytes(boot)) % _SECOND
 
 
-def read_cursor(range_set: int, directory: int) -> Address | None:
-    """The address in `last_reserved_ip.N`; None where there is none or where Go would not read it either."""
-    try:
-        data = read_small(name_bytes(f"{_CURSOR}{range_set}"), directory)
-    except NotRegular:
-        return None
-    return None if data is None else parse_address(data.decode("utf-8", "replace"))
+class Cursor:
+    """`last_reserved_ip.N`: where the round robin of one range set stands, for Go and for us."""
 
+    def __init__(self, range_set: int, directory: int) -> None:
+        self._name = name_bytes(f"last_reserved_ip.{range_set}")
+        self._directory = directory
+        self._file = KeptFile(self._name, directory)
 
-def write_cursor(range_set: int, address: Address, directory: int) -> None:
-    """Put the cursor on `address`. What is no regular file in its place is replaced."""
-    name = name_bytes(f"{_CURSOR}{range_set}")
-    flags = posix.O_WRONLY | posix.O_CREAT
-    try:
-        fd = open_regular(name, directory, flags)
-    except NotRegular:
-        # Not worth failing for: without a cursor the next search begins at the range's start.
-        remove_anything(name, directory)
-        fd = open_regular(name, directory, flags)
-    try:
+    def read(self) -> Address | None:
+        """The address in it; None where there is none or where Go would not read it either."""
+        try:
+            if self._file.fd >= 0 and self._file.look() is None:
+                return None
+            data = posix.pread(self._file.open(posix.O_RDWR), MOST_BYTES, 0)
+        except PermissionError:  # it can be read at least, maybe
+            data = read_small(self._name, self._directory) or b""
+        except (FileNotFoundError, NotRegular):
+            return None
+        return parse_address(data.decode("utf-8", "replace"))
+
+    def write(self, address: Address) -> None:
+        """Put it on `address`. What is no regular file in its place is replaced."""
+        flags = posix.O_RDWR | posix.O_CREAT
+        if self._file.fd >= 0:
+            self._file.look()
+        try:
+            fd = self._file.open(flags)
+        except NotRegular:
+            # Not worth failing for: without a cursor the next search begins at the range's start.
+            remove_anything(self._name, self._directory)
+            fd = self._file.open(flags)
         data = file_name(address)
-        write_all(fd, data)  # O_TRUNC would cost ten times as much on ext4
+        posix.pwrite(fd, data, 0)  # O_TRUNC would cost ten times as much on ext4
         posix.ftruncate(fd, len(data))
-    finally:
-        close(fd)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._file.close()

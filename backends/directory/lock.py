@@ -3,44 +3,49 @@
 from __future__ import annotations
 
 import posix
-from fcntl import LOCK_EX, LOCK_NB, LOCK_SH, flock
+from fcntl import LOCK_EX, LOCK_NB, LOCK_SH, LOCK_UN, flock
 
-from backends.directory.files import NotRegular, close, open_regular
+from backends.directory.files import NotRegular
 from ipam.errors import InputOutput, TryAgain
 from ipam.store import Busy
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from backends.directory.kept import KeptFile
 
 LOCK = b"lock"
 _TRIES = 100
 
 
-def acquire(directory: int, place: str, timeout: float, *, shared: bool = False) -> int:
-    """A descriptor that holds the lock of the network whose directory is given; closing it lets go.
+def acquire(lock: KeptFile, place: str, timeout: float, *, shared: bool = False) -> None:
+    """Take the lock of the network whose directory is `place`.
 
     Raises TryAgain after `timeout` seconds, naming who holds the lock where that can be read (Busy at once where
-    `timeout` is 0); InputOutput where something else stands in the lock's place.
+    `timeout` is 0); InputOutput where something else stands in the lock's place; FileNotFoundError where it is to
+    be `shared` and there is none.
     """
     for _ in range(_TRIES):
         try:
-            fd = _open(directory, shared=shared)
+            fd = lock.open(posix.O_RDONLY if shared else posix.O_RDWR | posix.O_CREAT)
         except NotRegular:
             raise InputOutput(
                 f"{place}/lock is not a regular file", f"remove {place}/lock; it is made again when needed"
             ) from None
         try:
             _wait(fd, place, timeout, LOCK_SH if shared else LOCK_EX)
-            if posix.fstat(fd).st_nlink:
-                return fd
         except BaseException:
-            close(fd)
+            lock.close()
             raise
-        close(fd)  # somebody removed the file while we waited: our lock is on nothing
+        lock.look()
+        if lock.fd >= 0:
+            return
+        # Somebody removed or replaced the file while we waited: our lock was on nothing.
     raise TryAgain(f"{place}/lock is removed again and again", "something deletes it while it is in use")
 
 
-def _open(directory: int, *, shared: bool) -> int:
-    if shared:
-        return open_regular(LOCK, directory, posix.O_RDONLY)
-    return open_regular(LOCK, directory, posix.O_RDWR | posix.O_CREAT)
+def release(lock: KeptFile) -> None:
+    """Let go of the lock; the file stays open."""
+    flock(lock.fd, LOCK_UN)
 
 
 def _wait(fd: int, place: str, timeout: float, how: int) -> None:

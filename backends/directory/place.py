@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import posix
 
-from backends.directory.files import close, name_bytes, open_directory, readlink
+from backends.directory import leasefile
+from backends.directory.files import close, name_bytes, open_directory, readlink, symlink
 from backends.directory.index import Index
 from backends.directory.journal import Journal
+from backends.directory.kept import KeptFile, Known
+from backends.directory.lock import LOCK
 
 BOOT = b"boot"
 """A link to `node boot-id`: the boot in which a call was made last."""
@@ -35,9 +38,15 @@ class Place:
         except BaseException:
             self.close()
             raise
-        self._named = ((self.name, self.leases), (f"{root}/{RECORDS.decode()}/{network}/taken", self.taken))
+        named = ((self.name, self.leases), (f"{root}/{RECORDS.decode()}/{network}/taken", self.taken))
+        self._named = [(name_bytes(name), _identity(posix.fstat(fd))) for name, fd in named]
+        self.lock = KeptFile(LOCK, self.leases)
         self.journal = Journal(self.records)
         self.index = Index(self.records)
+        self.cursors: dict[int, leasefile.Cursor] = {}
+        self.known = Known()
+        self.last_boot: tuple[str, str] | None = None
+        """(node, boot id) as told last; None where it never was."""
 
     def _directory(self, name: bytes, parent: int | None, *, create: bool, link: bool = False) -> int:
         fd = open_directory(name, parent, create=create, link=link)
@@ -47,36 +56,48 @@ class Place:
     def is_there(self) -> bool:
         """Whether the directories are still the ones under these names, and not removed or replaced since."""
         try:
-            return all(_same(posix.stat(name, follow_symlinks=False), posix.fstat(fd)) for name, fd in self._named)
+            return all(_identity(posix.stat(name, follow_symlinks=False)) == known for name, known in self._named)
         except OSError:
             return False
 
-    def last_boot(self) -> tuple[str, str] | None:
-        """(node, boot id) as told last, None where it never was."""
+    def begin_transaction(self) -> int:
+        """Under the lock: look anew at what others may have changed. How long the history is, in bytes."""
+        self.index.begin_transaction()
         target = readlink(BOOT, self.records)
         node, _, boot = (target or b"").decode("utf-8", "surrogateescape").rpartition(" ")
-        return (node, boot) if target is not None else None
+        self.last_boot = (node, boot) if target is not None else None
+        return self.journal.file_size()
+
+    def begin_boot(self, node: str, boot: str) -> None:
+        """Remember the boot in which `node` is."""
+        symlink(name_bytes(f"{node} {boot}"), BOOT, self.records, self.records)
+        self.last_boot = (node, boot)
 
     def sync(self) -> None:
         """Have the disk know of directories and files that are new."""
         for fd in self._open:
             posix.fsync(fd)
 
-    def rest(self) -> None:
-        """Close the files, which others may replace, and keep the directories."""
-        self.journal.close()
-        self.index.close()
+    def cursor(self, range_set: int) -> leasefile.Cursor:
+        """Go's cursor file of the range set with that index."""
+        if range_set not in self.cursors:
+            self.cursors[range_set] = leasefile.Cursor(range_set, self.leases)
+        return self.cursors[range_set]
 
     def close(self) -> None:
         """Close everything."""
-        if hasattr(self, "index"):
-            self.rest()
+        if hasattr(self, "known"):
+            self.lock.close()
+            self.journal.close()
+            self.index.close()
+            for cursor in self.cursors.values():
+                cursor.close()
         while self._open:
             close(self._open.pop())
 
 
-def _same(one: posix.stat_result, other: posix.stat_result) -> bool:
-    return (one.st_ino, one.st_dev) == (other.st_ino, other.st_dev)
+def _identity(status: posix.stat_result) -> tuple[int, int]:
+    return status.st_ino, status.st_dev
 
 
 def full_path(root: str, network: str, error: OSError) -> str:

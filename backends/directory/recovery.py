@@ -37,7 +37,7 @@ def recover(place: Place, network: str, host: Host) -> None:
     finish_forgetting(place)
     known = {(mark, address): where for mark, address, where in place.index.entries()}
     _settle_interrupted(place, scan, known)
-    told = place.last_boot()
+    told = place.last_boot
     if (told is not None and told[1] != host.boot) or not place.index.knows_history(place.journal.size()):
         _distrust(place, known)
     place.journal.end_line()
@@ -87,7 +87,7 @@ def _distrust(place: Place, known: Known) -> None:
 
 def _found(place: Place, address: Address, who: Attachment, host: Host) -> Lease:
     """A lease without record: made by us in the last boot, if its file says so, or, for all we know, in this one."""
-    told = place.last_boot()
+    told = place.last_boot
     boot = told[1] if told is not None and leasefile.made_in(told[1], address, place.leases) else host.boot
     status = posix.stat(leasefile.file_name(address), dir_fd=place.leases, follow_symlinks=False)
     return Lease(address, who, None, since=round(status.st_mtime, 6), boot=boot, node=host.node)

@@ -6,7 +6,7 @@ import posix
 from _stat import S_ISDIR
 
 from backends.directory.files import NotRegular, close, name_bytes, open_directory, storage_error, unavailable
-from backends.directory.lock import acquire
+from backends.directory.lock import acquire, release
 from backends.directory.place import RECORDS, Place, full_path
 from backends.directory.transaction import DirectoryTransaction, Stale
 from ipam.errors import InputOutput, InvalidConfig, StoreUnavailable, TryAgain
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
     T = TypeVar("T")
 
-_MOST_RESTING = 64
+_MOST_KEPT = 64
 _RUNS = 5  # of one change, when others keep making files under its feet without the lock
 
 
 class DirectoryStore(Store):
-    """Leases in `<root>/<network>/`, as Go keeps them. Between transactions only directories stay open."""
+    """Leases in `<root>/<network>/`, as Go keeps them. Between transactions files stay open, see KeptFile."""
 
     traits = frozenset({Trait.DURABLE, Trait.HISTORY})
 
@@ -38,7 +38,7 @@ class DirectoryStore(Store):
         self._host = host
         self._timeout = lock_timeout
         self._durable = durable
-        self._resting: dict[str, Place] = {}
+        self._kept: dict[str, Place] = {}
 
     def transact(self, network: str, change: Callable[[Transaction], T]) -> T:
         """See Store."""
@@ -49,7 +49,7 @@ class DirectoryStore(Store):
         return self._transact(network, change, 0)
 
     def _transact(self, network: str, change: Callable[[Transaction], T], timeout: float | None) -> T:
-        if network not in self._resting and not self._has_directory(network):
+        if network not in self._kept and not self._has_directory(network):
             from backends.directory.absent import AbsentTransaction, DirectoryNeeded
 
             try:
@@ -75,12 +75,12 @@ class DirectoryStore(Store):
         try:
             place = self._open(network)
             try:
-                lock = acquire(place.leases, place.name, self._timeout if timeout is None else timeout)
+                acquire(place.lock, place.name, self._timeout if timeout is None else timeout)
                 try:
                     self._recover_if_stale(place, network)
                     return action(place)
                 finally:
-                    close(lock)
+                    release(place.lock)
             finally:
                 self._put_away(network, place)
         except OSError as error:
@@ -88,7 +88,7 @@ class DirectoryStore(Store):
 
     def _open(self, network: str) -> Place:
         """The network's place, for one thread alone until it is put away."""
-        place = self._resting.pop(network, None)
+        place = self._kept.pop(network, None)
         if place is not None:
             if place.is_there():
                 return place
@@ -96,23 +96,24 @@ class DirectoryStore(Store):
         return Place(self._root, network, create=True)
 
     def _put_away(self, network: str, place: Place) -> None:
-        place.rest()
-        if len(self._resting) < _MOST_RESTING and network not in self._resting:
-            self._resting[network] = place
+        if len(self._kept) < _MOST_KEPT and network not in self._kept:
+            self._kept[network] = place
         else:
             place.close()
 
     def _recover_if_stale(self, place: Place, network: str) -> None:
-        told = place.last_boot()
-        rebooted = told is not None and told[1] != self._host.boot
+        size = place.begin_transaction()
+        rebooted = place.last_boot is not None and place.last_boot[1] != self._host.boot
         current = place.index.is_current(posix.fstat(place.leases)) and place.index.begun() is None
-        if rebooted or not current or not place.index.knows_history(place.journal.file_size()):
+        if rebooted or not current or not place.index.knows_history(size):
             self._recover(place, network)
+        place.known.begin(place.index.identity())
 
     def _recover(self, place: Place, network: str) -> None:
         from backends.directory.recovery import recover
 
         recover(place, network, self._host)
+        place.known.begin(place.index.identity())
 
     def _run(self, place: Place, network: str, change: Callable[[Transaction], T]) -> T:
         for _ in range(_RUNS):
@@ -192,14 +193,9 @@ class DirectoryStore(Store):
             except FileNotFoundError:
                 return self._read_foreign(network, foreign)
             try:
-                try:
-                    lock = acquire(place.leases, place.name, self._timeout, shared=True)
-                except FileNotFoundError:  # nobody has locked anything yet
-                    return ours(place)
-                try:
-                    return ours(place)
-                finally:
-                    close(lock)
+                if place.lock.look() is not None:  # else nobody has locked anything yet
+                    acquire(place.lock, place.name, self._timeout, shared=True)
+                return ours(place)
             finally:
                 place.close()
         except OSError as error:
@@ -248,8 +244,8 @@ class DirectoryStore(Store):
 
     def close(self) -> None:
         """See Store."""
-        while self._resting:
-            self._resting.popitem()[1].close()
+        while self._kept:
+            self._kept.popitem()[1].close()
 
 
 def _is_directory(name: str, parent: int) -> bool:

@@ -15,6 +15,7 @@ _SHIFT = 15
 _BITS = 1 << _SHIFT
 _BYTES = _BITS // 8
 _ALL = (1 << _BITS) - 1
+_MOST_KNOWN = 64
 
 
 def _file_name(family: int, block: int) -> bytes:
@@ -24,23 +25,29 @@ def _file_name(family: int, block: int) -> bytes:
 class Taken:
     """The bitmaps of one network, as they are on disk and with this change's marks on top."""
 
-    def __init__(self, directory: int) -> None:
+    def __init__(self, directory: int, known: dict[tuple[int, int], int] | None = None) -> None:
+        """`known` are bitmaps that need not be read, and where those that were are put, by family and block."""
         self._directory = directory
+        self._known = known if known is not None else {}
         self._blocks: dict[tuple[int, int], int] = {}
         self._marked: set[Address] = set()
 
     def _block(self, family: int, block: int) -> int:
         key = (family, block)
-        bits = self._blocks.get(key)
+        bits = self._blocks.get(key, self._known.get(key))
         if bits is None:
-            try:
-                fd = open_regular(_file_name(*key), self._directory, posix.O_RDONLY)
-            except FileNotFoundError:
-                bits = 0
-            else:
-                bits = int.from_bytes(posix.read(fd, _BYTES), "little")
-                close(fd)
-            self._blocks[key] = bits
+            bits = self._read(key)
+            if len(self._known) < _MOST_KNOWN:
+                self._known[key] = bits
+        return bits
+
+    def _read(self, key: tuple[int, int]) -> int:
+        try:
+            fd = open_regular(_file_name(*key), self._directory, posix.O_RDONLY)
+        except FileNotFoundError:
+            return 0
+        bits = int.from_bytes(posix.read(fd, _BYTES), "little")
+        close(fd)
         return bits
 
     def mark(self, address: Address, *, taken: bool) -> None:
@@ -67,16 +74,19 @@ class Taken:
         return None
 
     def save(self) -> None:
-        """Write the marks: a byte each."""
-        for address in sorted(self._marked):
-            block, place = address.value >> _SHIFT, address.value & (_BITS - 1)
-            byte = self._block(address.family, block) >> (place & ~7) & 0xFF
-            name = _file_name(address.family, block)
-            fd = open_regular(name, self._directory, posix.O_WRONLY | posix.O_CREAT)
+        """Write the marks, the bytes from the first to the last that have one in each file."""
+        bytes_of: dict[tuple[int, int], list[int]] = {}
+        for family, value in sorted(self._marked):
+            bytes_of.setdefault((family, value >> _SHIFT), []).append((value & (_BITS - 1)) >> 3)
+        for key, numbers in bytes_of.items():
+            first, last = numbers[0], numbers[-1]
+            bits = self._block(*key) >> (first * 8) & (1 << (last - first + 1) * 8) - 1
+            fd = open_regular(_file_name(*key), self._directory, posix.O_WRONLY | posix.O_CREAT)
             try:
-                posix.pwrite(fd, bytes((byte,)), place >> 3)
+                posix.pwrite(fd, bits.to_bytes(last - first + 1, "little"), first)
             finally:
                 close(fd)
+        self._known.update(self._blocks)
         self._marked.clear()
 
 

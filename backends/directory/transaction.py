@@ -5,9 +5,8 @@ from __future__ import annotations
 import posix
 
 from backends.directory import journal, leasefile, resting
-from backends.directory.files import name_bytes, remove, symlink
+from backends.directory.files import remove
 from backends.directory.index import checksum
-from backends.directory.place import BOOT
 from backends.directory.taken import Taken
 from ipam.address import format_address
 from ipam.errors import AddressInUse
@@ -34,12 +33,13 @@ class DirectoryTransaction(Transaction):
         self._network = network
         self._host = host
         self._durable = durable
-        self._taken = Taken(place.taken)
+        self._taken = Taken(place.taken, place.known.bitmaps)
         self._events: list[Event] = []
         self._claimed: dict[Address, Lease] = {}
         self._dropped: dict[Address, Lease] = {}
         self._cursors: dict[int, Address] = {}
         self._holders: dict[Address, Attachment | None] = {}
+        self._recorded: dict[journal.Place, Lease] = {}
         self._boot: tuple[str, str] | None = None
         self._rests: dict[Address, float] | None = None
         self._rests_changed = False
@@ -62,7 +62,9 @@ class DirectoryTransaction(Transaction):
             for address, where in self._place.index.find(name).items()
             if address not in self._dropped and self._holder(address) == name
         ]
-        found += [lease for lease in self._claimed.values() if lease.attachment in names]
+        for lease in self._claimed.values():
+            if lease.attachment.container_id == who.container_id and lease.attachment in names:
+                found.append(lease)
         return sorted(found, key=lambda lease: lease.address)
 
     def holder(self, address: Address) -> Lease | None:
@@ -83,10 +85,12 @@ class DirectoryTransaction(Transaction):
 
     def _lease(self, address: Address, who: Attachment, where: journal.Place) -> Lease:
         """The lease as history has it; a bare one where history was damaged."""
-        event = self._place.journal.event_at(where)
-        if event is None or event.lease.address != address or event.lease.attachment != who:
-            return Lease(address, who, None)
-        return event.lease
+        if where not in self._recorded:
+            event = self._place.journal.event_at(where)
+            if event is None or event.lease.address != address or event.lease.attachment != who:
+                return Lease(address, who, None)
+            self._recorded[where] = event.lease
+        return self._recorded[where]
 
     def next_free(self, rng: Range, after: int | None, *, resting: bool = False) -> int | None:
         """See Transaction."""
@@ -98,20 +102,20 @@ class DirectoryTransaction(Transaction):
 
     def _resting(self) -> dict[Address, float]:
         if self._rests is None:
-            self._rests = resting.read(self._place.records, self._host.clock())
+            known = self._place.known
+            self._rests = {} if known.nothing_rests else resting.read(self._place.records, self._host.clock())
+            known.nothing_rests = not self._rests
         return self._rests
 
     def cursor(self, range_set: int) -> Address | None:
         """See Transaction."""
         if range_set in self._cursors:
             return self._cursors[range_set]
-        return leasefile.read_cursor(range_set, self._place.leases)
+        return self._place.cursor(range_set).read()
 
     def claim(self, lease: Lease, why: str, note: str = "") -> None:
         """See Transaction."""
-        if self.holder(lease.address) is not None:
-            if not self._taken.is_taken(lease.address):
-                raise Stale
+        if self._taken.is_taken(lease.address) and self.holder(lease.address) is not None:
             raise AddressInUse(f"{format_address(lease.address)} is leased on network {self._network}")
         self._claimed[lease.address] = lease
         if lease.range_set is not None:
@@ -138,7 +142,7 @@ class DirectoryTransaction(Transaction):
 
     def last_boot(self, node: str) -> str | None:
         """See Transaction."""
-        told = self._place.last_boot()
+        told = self._place.last_boot
         return told[1] if told is not None and told[0] == node else None
 
     def begin_boot(self, node: str, boot: str) -> None:
@@ -155,10 +159,11 @@ class DirectoryTransaction(Transaction):
         """
         if not self._events:
             if self._boot:
-                _done(self._write_boot, *self._boot)
+                _done(self._place.begin_boot, *self._boot)
             return
         if self._rests_changed:  # first, for a rest is nothing to a lease that stays; and no reason to fail
             _done(resting.write, self._place.records, self._resting())
+            self._place.known.nothing_rests = False
         lines = [journal.encode(event) for event in self._events]
         end = self._place.journal.size()
         before: list[tuple[Lease, journal.Place | None]] = []
@@ -174,18 +179,19 @@ class DirectoryTransaction(Transaction):
             raise
         except BaseException:
             if self._undo(removed, created, before, end):
-                _done(self._stamp)
+                _done(self._stamp, end)
             raise
         if not written:
             return
         try:
             self._write_index()
-            self._stamp()
+            self._stamp(end + sum(map(len, lines)))
         except OSError:
             return
+        self._place.known.end(self._place.index.identity())
 
-    def _stamp(self) -> None:
-        self._place.index.stamp(self._place.leases, self._place.journal.size(), self._host.clock())
+    def _stamp(self, size: int) -> None:
+        self._place.index.stamp(self._place.leases, size, self._host.clock())
 
     def _announce_claims(self, lines: list[bytes], end: int, before: list[tuple[Lease, journal.Place | None]]) -> None:
         """Tell the index where in history the claims of this change are going to be."""
@@ -193,9 +199,8 @@ class DirectoryTransaction(Transaction):
         index.begin(end)
         for event, line in zip(self._events, lines, strict=True):
             lease = event.lease
-            if event.what == CLAIM and self._claimed.get(lease.address) == lease:
-                before.append((lease, index.find(lease.attachment).get(lease.address)))
-                index.put(lease.attachment, lease.address, (end, end + len(line)))
+            if event.what == CLAIM and self._claimed.get(lease.address) is lease:
+                before.append((lease, index.put(lease.attachment, lease.address, (end, end + len(line)))))
             end += len(line)
 
     def _make_lease_files(self, removed: list[Lease], created: list[Lease]) -> None:
@@ -265,12 +270,9 @@ class DirectoryTransaction(Transaction):
                 self._place.index.remove(lease.attachment, address)
         self._taken.save()
         for range_set, address in self._cursors.items():
-            _done(leasefile.write_cursor, range_set, address, self._place.leases)
+            _done(self._place.cursor(range_set).write, address)
         if self._boot:
-            _done(self._write_boot, *self._boot)
-
-    def _write_boot(self, node: str, boot: str) -> None:
-        symlink(name_bytes(f"{node} {boot}"), BOOT, self._place.records, self._place.records)
+            _done(self._place.begin_boot, *self._boot)
 
 
 def _done(action: Callable[..., object], *arguments: object) -> bool:

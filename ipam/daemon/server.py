@@ -22,7 +22,7 @@ from ipam.registry import Stores
 from ipam.request import Reply, Request
 
 MOST_CONNECTIONS = 4096
-_OTHER_FILES = 512  # that stores may have open at once
+_OTHER_FILES = 1024  # that stores may have open at once
 _SWEEP = 1.0  # seconds between looks at deadlines
 _CREDENTIALS = struct.Struct("3i")  # pid, uid, gid: SO_PEERCRED, unix(7)
 _NO_ROOM = (EMFILE, ENFILE, ENOBUFS, ENOMEM)

@@ -1,0 +1,81 @@
+"""A store that stays open keeps files open too: what others put in their place is seen all the same."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from ipam.testing.fixtures import small_range
+from tests.directory.node import Node, assert_sound
+
+SMALL = small_range(9)
+OURS = ["index", "history", "taken/4-1400"]
+GOS = ["lock", "last_reserved_ip.0"]
+
+
+def _move_away(path: Path) -> None:
+    path.rename(path.parent.parent / "moved-away")
+
+
+def _restore_a_copy(path: Path) -> None:
+    copy = path.with_name("copy")
+    shutil.copy2(path, copy)
+    copy.replace(path)
+
+
+@pytest.fixture
+def busy(node: Node) -> Node:
+    """A node with two leases, whose store has been used several times."""
+    for name in ("one", "passing", "two"):
+        node.add(name, SMALL)
+    node.delete("passing")
+    return node
+
+
+@pytest.mark.parametrize("meddle", [Path.unlink, _move_away, _restore_a_copy], ids=["removed", "moved", "restored"])
+@pytest.mark.parametrize("name", OURS)
+def test_a_record_that_is_not_the_old_one_any_more_costs_no_lease(
+    busy: Node, name: str, meddle: Callable[[Path], object]
+) -> None:
+    meddle(busy.records / name)
+    busy.directory.touch()  # whoever restores backups does so for the lease files too
+    assert busy.add("three", SMALL) == ["10.0.0.5"]
+    assert busy.held("one") == ["10.0.0.2"]
+    assert busy.delete("two") == ["10.0.0.4"]
+    assert busy.leases() == {"10.0.0.2": "one", "10.0.0.5": "three"}
+
+
+@pytest.mark.parametrize("meddle", [Path.unlink, _move_away, _restore_a_copy], ids=["removed", "moved", "restored"])
+@pytest.mark.parametrize("name", GOS)
+def test_a_file_of_gos_that_is_not_the_old_one_any_more_is_used_anew(
+    busy: Node, name: str, meddle: Callable[[Path], object]
+) -> None:
+    meddle(busy.directory / name)
+    assert busy.add("three", SMALL) in (["10.0.0.5"], ["10.0.0.3"])  # without a cursor from the start
+    assert (busy.directory / name).exists()
+    assert_sound(busy, SMALL)
+
+
+def test_a_cursor_that_was_moved_on_in_place_is_followed(busy: Node) -> None:
+    (busy.directory / "last_reserved_ip.0").write_text("10.0.0.6")
+    assert busy.add("three", SMALL) == ["10.0.0.7"]
+
+
+def test_addresses_that_another_process_took_are_not_given_out_again(busy: Node) -> None:
+    other = Node(busy.root)
+    assert other.add("three", SMALL) == ["10.0.0.5"]
+    assert busy.add("four", SMALL) == ["10.0.0.6"]
+    assert other.delete("three") == ["10.0.0.5"]
+    assert busy.add("five", SMALL, requested=["10.0.0.5"]) == ["10.0.0.5"]
+    assert other.add("six", SMALL) == ["10.0.0.7"]
+    assert_sound(busy, SMALL)
+
+
+def test_addresses_that_another_process_let_rest_are_passed_over(busy: Node) -> None:
+    other = Node(busy.root)
+    busy.add("three", SMALL)
+    (lease,) = other.held_by(next(iter(busy.records_of_leases())).attachment)
+    other.transact(lambda tx: tx.drop(lease, "release", rest=3600.0))
+    given = [busy.add(f"more-{number}", SMALL) for number in range(5)]
+    assert given == [[f"10.0.0.{number}"] for number in (6, 7, 8, 9, 3)]
