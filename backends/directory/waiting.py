@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import _signal  # type: ignore[import-not-found]  # signal itself imports enum
 import posix
-from fcntl import LOCK_NB, flock
+from fcntl import flock
 from sys import modules
 
 from backends.directory.files import close
@@ -30,7 +30,10 @@ def wait_in_queue(fd: int, place: str, timeout: float, how: int) -> None:
 def _block(fd: int, timeout: float, how: int) -> None:
     """Block in flock(2), where waiters are served in their order, until an alarm ends it."""
     if not _in_main_thread():
-        _wait_in_thread(fd, timeout, how)
+        from backends.directory import waiter
+
+        if not waiter.wait(fd, timeout, how):
+            raise _Expired
         return
 
     def expire(_number: int, _frame: object) -> None:
@@ -49,24 +52,6 @@ def _in_main_thread() -> bool:
     """Without importing threading: where nobody has imported it, there is one thread."""
     threading = modules.get("threading")
     return threading is None or threading.current_thread() is threading.main_thread()
-
-
-def _wait_in_thread(fd: int, timeout: float, how: int) -> None:
-    """Alarms reach the main thread only: elsewhere, ask again with growing pauses."""
-    from time import monotonic, sleep
-
-    deadline, pause = monotonic() + timeout, 0.001
-    while True:
-        try:
-            flock(fd, how | LOCK_NB)
-        except BlockingIOError:
-            left = deadline - monotonic()
-            if left <= 0:
-                raise _Expired from None
-            sleep(min(pause, left))
-            pause = min(pause * 2, 0.05)
-        else:
-            return
 
 
 def _holders(fd: int) -> str:

@@ -9,14 +9,14 @@ import pytest
 
 from tests.daemon.calls import address, code, config, environment, history, leases
 from tests.daemon.service import Client, Service, ask, until
-from tests.faults.calls import held_lock, release
+from tests.faults.calls import await_waiters, held_lock, release
 
 LONG = 120
 """A lockTimeout, in seconds, that no test waits for."""
 
 
 def threads(service: Service) -> int:
-    """How many threads the daemon has: one more for each network that waits."""
+    """How many threads the daemon has: two more for each network that waits, a lane and who stands in the queue."""
     return len(list(Path(f"/proc/{service.pid}/task").iterdir()))
 
 
@@ -24,7 +24,7 @@ def test_other_networks_are_answered_while_one_waits(service: Service, tmp_path:
     stuck = config(tmp_path, "stuck", lockTimeout=LONG)
     with held_lock(tmp_path / "stuck" / "lock") as holder, Client(service.socket) as waiting:
         waiting.send(environment("ADD"), stuck)
-        until("the call waits", lambda: threads(service) > 1)
+        await_waiters(tmp_path / "stuck" / "lock", 1)
         for number in range(20):
             for command in ("ADD", "CHECK", "DEL"):
                 who = environment(command, f"c{number}")
@@ -69,7 +69,7 @@ def test_the_order_of_a_network_is_kept_while_it_waits_and_after(service: Servic
             clients.append(callers.enter_context(Client(service.socket)))
             clients[-1].send(environment("ADD", f"c{number}"), stdin)
             if number == 50:
-                until("they wait", lambda: threads(service) > 1)
+                await_waiters(tmp_path / "net" / "lock", 1)
         release(holder)
         given = [address(client.receive()[1]) for client in clients]
     assert given == [f"10.20.0.{number}" for number in range(2, 102)]
@@ -85,11 +85,47 @@ def test_two_stuck_networks_do_not_wait_for_each_other(service: Service, tmp_pat
         Client(service.socket) as late,
     ):
         early.send(environment("ADD"), one)
-        until("one waits", lambda: threads(service) > 1)
+        await_waiters(tmp_path / "one" / "lock", 1)
         late.send(environment("ADD"), other)
-        until("both wait", lambda: threads(service) > 2)
+        await_waiters(tmp_path / "other" / "lock", 1)
         release(second)
         assert late.receive()[0] == 0
         release(first)
         assert early.receive()[0] == 0
     until("no thread is left", lambda: threads(service) == 1)
+
+
+def test_who_waited_in_vain_leaves_one_place_in_the_queue_to_the_next(service: Service, tmp_path: Path) -> None:
+    stdin = config(tmp_path, lockTimeout=0.05)
+    lock = tmp_path / "net" / "lock"
+    with held_lock(lock) as holder:
+        for number in range(10):
+            assert code(ask(service.socket, environment("ADD", f"c{number}"), stdin)[1]) == 11
+        until("the lane is closed", lambda: threads(service) == 2)
+        await_waiters(lock, 1)
+        with Client(service.socket) as waiting:
+            waiting.send(environment("ADD", "late"), config(tmp_path, lockTimeout=LONG))
+            until("it waits as well", lambda: threads(service) == 3)
+            release(holder)
+            assert waiting.receive()[0] == 0
+    assert leases(tmp_path) == {"10.20.0.2": "late"}
+    until("no thread is left", lambda: threads(service) == 1)
+
+
+def test_a_lock_that_comes_too_late_is_let_go_at_once(service: Service, tmp_path: Path) -> None:
+    lock = tmp_path / "net" / "lock"
+    with held_lock(lock) as holder:
+        assert code(ask(service.socket, environment("ADD"), config(tmp_path, lockTimeout=0.05))[1]) == 11
+        await_waiters(lock, 1)
+        release(holder)
+    until("no thread is left", lambda: threads(service) == 1)
+    with held_lock(lock):
+        assert leases(tmp_path) == {}
+
+
+def test_a_daemon_ends_though_one_still_stands_in_the_queue(service: Service, tmp_path: Path) -> None:
+    lock = tmp_path / "net" / "lock"
+    with held_lock(lock):
+        assert code(ask(service.socket, environment("ADD"), config(tmp_path, lockTimeout=0.05))[1]) == 11
+        await_waiters(lock, 1)
+        assert service.stop() == 0

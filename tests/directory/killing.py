@@ -10,6 +10,7 @@ from typing import Any
 # Not only what a call needs: modules imported in the dying process must be watched as well.
 from backends.directory import DirectoryStore, recovery, retention
 from backends.directory import reading as _reading
+from backends.directory import waiter as _waiter
 from backends.directory import waiting as _waiting
 from ipam.errors import CniError
 
@@ -19,7 +20,7 @@ CHANGES = frozenset(
     {"fsync", "ftruncate", "link", "mkdir", "pwrite", "rename", "rmdir", "symlink", "unlink", "utime", "write"}
 )
 _DONE, _REFUSED, _BROKEN, _KILLED = 0, 41, 42, 43
-del _reading, _waiting
+del _reading, _waiter, _waiting
 
 
 class _Mortal:
