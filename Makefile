@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN     = $(VENV)/bin
 T      ?= tests
 
-.PHONY: help setup demo test lint bench faults clean
+.PHONY: help setup demo test lint bench faults soak clean
 
 help:            ## what the targets do
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 20
@@ -34,6 +34,9 @@ bench: setup     ## our figures beside Go host-local's, from one interleaved run
 
 faults: setup    ## the whole campaign of kills and failing system calls (long)
 	@$(BIN)/python -m tests.faults
+
+soak: setup      ## 100,000 calls of all kinds to one daemon, and its memory meanwhile
+	@$(BIN)/python -m tests.daemon.soak
 
 clean:           ## remove what make made
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

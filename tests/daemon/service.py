@@ -25,7 +25,7 @@ for setting in sys.argv[1].split():
     name, _, value = setting.partition("=")
     module, _, constant = name.rpartition(".")
     setattr(import_module(module), constant, int(value) if value.isdigit() else float(value))
-from ipam.cli import main
+from ipam.daemon.__main__ import main
 main(sys.argv[2:])
 """
 
@@ -69,9 +69,9 @@ class Service:
             address.unlink(missing_ok=True)
             notified.bind(str(address))
             notified.settimeout(0.1)
-            main = ["-c", START, self._settings] if self._settings else ["-m", "ipam.cli"]
+            main = ["-c", START, self._settings] if self._settings else ["-m", "ipam.cli", "serve", "--socket"]
             self.process = subprocess.Popen(
-                [*self._prefix, sys.executable, *main, "serve", "--socket", str(self.socket)],
+                [*self._prefix, sys.executable, *main, str(self.socket)],
                 env={"PATH": os.defpath, "NOTIFY_SOCKET": str(address), **self._env},
                 stdin=subprocess.DEVNULL,
                 stdout=log,

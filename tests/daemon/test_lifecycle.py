@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from filelock import FileLock, Timeout
 
 from tests.daemon.calls import address, config, environment, leases
 from tests.daemon.conftest import Serve
@@ -34,6 +35,15 @@ def test_a_second_daemon_on_one_socket_is_refused_and_the_first_goes_on(service:
     said = serve_in_vain(service.socket)
     assert said == f"ipam serve: another daemon serves {service.socket}; see `ipam status`\n"
     assert ask(service.socket, environment("ADD"), config(tmp_path))[0] == 0
+
+
+def test_the_lock_is_the_one_that_filelock_takes(serve: Serve, place: Path) -> None:
+    lock = FileLock(f"{place}.lock", timeout=0)
+    with lock:
+        assert "another daemon serves" in serve_in_vain(place)
+    serve()
+    with pytest.raises(Timeout):
+        lock.acquire()
 
 
 def test_a_socket_that_a_killed_daemon_left_is_replaced(serve: Serve, place: Path, tmp_path: Path) -> None:

@@ -1,0 +1,82 @@
+"""The daemon's process: on a socket of its own, or on the one that systemd hands over."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from fcntl import LOCK_EX, LOCK_NB, flock
+from pathlib import Path
+
+from ipam.daemon import systemd
+from ipam.daemon.server import Server
+from ipam.errors import CniError
+from ipam.plugin import this_host
+
+_BACKLOG = 4096
+
+
+def main(arguments: list[str]) -> None:
+    """Serve on the socket of that path until SIGTERM."""
+    try:
+        _serve(Path(arguments[0]))
+    except (CniError, OSError, ValueError) as error:
+        details = getattr(error, "details", "")
+        sys.exit(f"ipam serve: {error}" + (f"; {details}" if details else ""))
+
+
+def _serve(path: Path) -> None:
+    os.umask(0o077)
+    given = systemd.listener()
+    if given is not None:
+        Server(given, this_host(), os.geteuid()).run()
+        return
+    path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
+    with _only_daemon_at(path):
+        _make_room(path)
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
+            listener.bind(str(path))
+            path.chmod(0o600)
+            listener.listen(_BACKLOG)
+            try:
+                Server(listener, this_host(), os.geteuid()).run()
+            finally:
+                path.unlink(missing_ok=True)
+
+
+@contextmanager
+def _only_daemon_at(path: Path) -> Iterator[None]:
+    """The same lock that filelock would take, without the 7 MiB that its import costs as long as the daemon runs."""
+    fd = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            flock(fd, LOCK_EX | LOCK_NB)
+        except BlockingIOError:
+            raise ValueError(f"another daemon serves {path}; see `ipam status`") from None
+        yield
+    finally:
+        os.close(fd)
+
+
+def _make_room(path: Path) -> None:
+    """Remove a socket that a killed daemon left, and nothing else.
+
+    Systemd's own socket has no lock file of ours: whoever answers there is not to be pushed out.
+    """
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as other:
+        try:
+            other.connect(str(path))
+        except FileNotFoundError:
+            return
+        except ConnectionRefusedError:  # also where no socket stands
+            if not path.is_socket():
+                raise ValueError(f"{path} is no socket; remove it, or serve another --socket") from None
+            path.unlink(missing_ok=True)
+            return
+    raise ValueError(f"somebody listens at {path} already (ipam.socket?); see `ipam status`")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
