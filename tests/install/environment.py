@@ -30,6 +30,7 @@ class Environment:
             shutil.copy(path, self.packages / "ipam/conf")
         self.dependencies = Path(sysconfig.get_path("purelib"))
         (self.packages / "dependencies.pth").write_text(f"{self.dependencies}\n")
+        shutil.copytree(self.dependencies / "click", self.packages / "click")  # what a confined service needs to start
         if version:
             package = self.packages / "ipam/__init__.py"
             before, equals, _ = package.read_text().partition("__version__ = ")
