@@ -78,22 +78,22 @@ class Index:
         self._read = False
 
     def begin_transaction(self) -> None:
-        """Believe nothing of what was read before: others may have changed the file, or put another in its place."""
+        """Believe nothing of what was read before: others may have changed the file."""
         self._read = False
-        if self._file.fd >= 0:
-            self._file.look()
 
     def _open(self, *, write: bool = True) -> bool:
         """Whether there is a table to read."""
         if self._read:
             return True
+        known = self._slots if self._file.fd >= 0 else 0
         try:
             fd = self._file.open(posix.O_RDWR if write else posix.O_RDONLY)
         except (FileNotFoundError, NotRegular):
             return False
         header = posix.pread(fd, _HEADER, 0)
         slots = int.from_bytes(header[32:40], "big")
-        if header[:32] != _MAGIC or posix.fstat(fd).st_size != _HEADER + slots * _SLOT or slots < _LEAST:
+        sound = header[:32] == _MAGIC and slots >= _LEAST
+        if not sound or (slots != known and posix.fstat(fd).st_size != _HEADER + slots * _SLOT):
             self._file.close()
             return False
         self._read, self._slots = True, slots
@@ -118,13 +118,17 @@ class Index:
         """Whether the history file is as long as the last stamp() left it. If not, its places mean nothing."""
         return self._open() and size == self._history
 
-    def stamp(self, network: int, history: int, now: float) -> None:
-        """Declare the table current: call it last, under the lock. `now` is in seconds since the epoch."""
+    def stamp(self, network: int, history: int, now: float) -> tuple[int, int]:
+        """Declare the table current: call it last, under the lock. `now` is in seconds since the epoch.
+
+        The times that the network's directory has then: of modification and of change, in nanoseconds.
+        """
         moment = max(1, int(now * 1e9) - _PAST)
         posix.utime(network, ns=(moment, moment))
         self._stamp, self._begun, self._history = moment, 0, history
         self._changed = posix.fstat(network).st_ctime_ns
         self._write_header()
+        return moment, self._changed
 
     def distrust(self) -> None:
         """Declare the table not current: until the next stamp(), every call recovers first."""

@@ -80,6 +80,7 @@ class Journal:
     """The history file of one network, opened when it is needed."""
 
     def __init__(self, records: int) -> None:
+        self._records = records
         self._file = KeptFile(HISTORY, records)
 
     def close(self) -> None:
@@ -109,9 +110,13 @@ class Journal:
         posix.ftruncate(self._open(), size)
 
     def file_size(self) -> int:
-        """The same without making the file where there is none: 0. Begin a transaction with it."""
-        status = self._file.look()
-        return status.st_size if status is not None else 0
+        """The same without making the file where there is none: 0."""
+        if self._file.fd >= 0:
+            return self.size()
+        try:
+            return posix.stat(HISTORY, dir_fd=self._records, follow_symlinks=False).st_size
+        except FileNotFoundError:
+            return 0
 
     def event_at(self, place: Place) -> Event | None:
         """The event of that place, None where there is none."""

@@ -1,4 +1,4 @@
-"""Files that stay open between transactions, and what is remembered of them: both only as long as they are true."""
+"""Files that stay open between transactions."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from backends.directory.files import close, open_regular
 
 
 class KeptFile:
-    """A file that may stay open for as long as it is the one under its name."""
+    """A file that may stay open. Whether it is still the one under its name, is for the Place to know."""
 
     __slots__ = ("_name", "_parent", "fd")
 
@@ -17,24 +17,15 @@ class KeptFile:
         self._parent = parent
         self.fd = -1
 
-    def look(self) -> posix.stat_result | None:
-        """What stands under the name now, None for nothing; closes the file that stood there before."""
-        try:
-            status = posix.stat(self._name, dir_fd=self._parent, follow_symlinks=False)
-        except FileNotFoundError:
-            self.close()
-            return None
-        if self.fd >= 0:
-            ours = posix.fstat(self.fd)
-            if (ours.st_ino, ours.st_dev) != (status.st_ino, status.st_dev):
-                self.close()
-        return status
-
     def open(self, flags: int) -> int:
         """A descriptor of it, opened with `flags` where it is not open. Raises NotRegular, OSError."""
         if self.fd < 0:
             self.fd = open_regular(self._name, self._parent, flags)
         return self.fd
+
+    def is_under_its_name(self) -> bool:
+        """Whether the open file is the one that others would open."""
+        return same(self._name, self._parent, self.fd)
 
     def close(self) -> None:
         """Let go of it."""
@@ -43,23 +34,14 @@ class KeptFile:
             self.fd = -1
 
 
-class Known:
-    """What a transaction learned of our own records. It counts until the index carries another stamp than then."""
+def identity(status: posix.stat_result) -> tuple[int, int]:
+    """What tells a file from every other one that exists."""
+    return status.st_ino, status.st_dev
 
-    __slots__ = ("_stamp", "bitmaps", "nothing_rests")
 
-    def __init__(self) -> None:
-        self._stamp: object = None
-        self.bitmaps: dict[tuple[int, int], int] = {}
-        self.nothing_rests = False
-
-    def begin(self, stamp: object) -> None:
-        """Forget what somebody else may have changed: the index carries `stamp` now."""
-        if stamp != self._stamp:
-            self._stamp = stamp
-            self.bitmaps = {}
-            self.nothing_rests = False
-
-    def end(self, stamp: object) -> None:
-        """What is known now is true at `stamp`, which we have just given."""
-        self._stamp = stamp
+def same(name: bytes, parent: int, fd: int) -> bool:
+    """Whether the open file is the one under that name."""
+    try:
+        return identity(posix.stat(name, dir_fd=parent, follow_symlinks=False)) == identity(posix.fstat(fd))
+    except FileNotFoundError:
+        return False

@@ -89,8 +89,6 @@ class Cursor:
     def read(self) -> Address | None:
         """The address in it; None where there is none or where Go would not read it either."""
         try:
-            if self._file.fd >= 0 and self._file.look() is None:
-                return None
             data = posix.pread(self._file.open(posix.O_RDWR), MOST_BYTES, 0)
         except PermissionError:  # it can be read at least, maybe
             data = read_small(self._name, self._directory) or b""
@@ -101,8 +99,6 @@ class Cursor:
     def write(self, address: Address) -> None:
         """Put it on `address`. What is no regular file in its place is replaced."""
         flags = posix.O_RDWR | posix.O_CREAT
-        if self._file.fd >= 0:
-            self._file.look()
         try:
             fd = self._file.open(flags)
         except NotRegular:

@@ -6,7 +6,7 @@ import posix
 from fcntl import LOCK_EX, LOCK_NB, LOCK_SH, LOCK_UN, flock
 
 from backends.directory.files import NotRegular
-from ipam.errors import InputOutput, TryAgain
+from ipam.errors import InputOutput
 from ipam.store import Busy
 
 TYPE_CHECKING = False
@@ -14,33 +14,26 @@ if TYPE_CHECKING:
     from backends.directory.kept import KeptFile
 
 LOCK = b"lock"
-_TRIES = 100
 
 
 def acquire(lock: KeptFile, place: str, timeout: float, *, shared: bool = False) -> None:
-    """Take the lock of the network whose directory is `place`.
+    """Take the lock of the network whose directory is `place`: of the file that is open, or of that under the name.
 
     Raises TryAgain after `timeout` seconds, naming who holds the lock where that can be read (Busy at once where
     `timeout` is 0); InputOutput where something else stands in the lock's place; FileNotFoundError where it is to
     be `shared` and there is none.
     """
-    for _ in range(_TRIES):
-        try:
-            fd = lock.open(posix.O_RDONLY if shared else posix.O_RDWR | posix.O_CREAT)
-        except NotRegular:
-            raise InputOutput(
-                f"{place}/lock is not a regular file", f"remove {place}/lock; it is made again when needed"
-            ) from None
-        try:
-            _wait(fd, place, timeout, LOCK_SH if shared else LOCK_EX)
-        except BaseException:
-            lock.close()
-            raise
-        lock.look()
-        if lock.fd >= 0:
-            return
-        # Somebody removed or replaced the file while we waited: our lock was on nothing.
-    raise TryAgain(f"{place}/lock is removed again and again", "something deletes it while it is in use")
+    try:
+        fd = lock.open(posix.O_RDONLY if shared else posix.O_RDWR | posix.O_CREAT)
+    except NotRegular:
+        raise InputOutput(
+            f"{place}/lock is not a regular file", f"remove {place}/lock; it is made again when needed"
+        ) from None
+    try:
+        _wait(fd, place, timeout, LOCK_SH if shared else LOCK_EX)
+    except BaseException:
+        lock.close()
+        raise
 
 
 def release(lock: KeptFile) -> None:

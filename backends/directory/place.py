@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import posix
+from time import time
 
 from backends.directory import leasefile
 from backends.directory.files import close, name_bytes, open_directory, readlink, symlink
 from backends.directory.index import Index
 from backends.directory.journal import Journal
-from backends.directory.kept import KeptFile, Known
+from backends.directory.kept import KeptFile, identity, same
 from backends.directory.lock import LOCK
+from backends.directory.taken import Bitmaps
 
 BOOT = b"boot"
 """A link to `node boot-id`: the boot in which a call was made last."""
 
 RECORDS = b".ipam"
 """Beside the networks' directories: no network's name begins with a dot, and Go never looks there."""
+
+_TICK = 0.1
+"""Seconds: two changes of a directory that are closer than the kernel's clock ticks may leave it the same times."""
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    Times = tuple[int, int, int, int]
 
 
 class Place:
@@ -38,15 +47,20 @@ class Place:
         except BaseException:
             self.close()
             raise
-        named = ((self.name, self.leases), (f"{root}/{RECORDS.decode()}/{network}/taken", self.taken))
-        self._named = [(name_bytes(name), _identity(posix.fstat(fd))) for name, fd in named]
+        self._paths = name_bytes(self.name), name_bytes(f"{root}/{RECORDS.decode()}/{network}")
+        self.network = posix.fstat(self.leases)
+        """The status of the network's directory when is_there() looked."""
+        self._identities = identity(self.network), identity(posix.fstat(self.records))
+        self._seen: Times | None = None
+        self._learned_at: object = None
+        self.last_boot: tuple[str, str] | None = None
+        """(node, boot id) as told last; None where it never was."""
+        self.nothing_rests = False
         self.lock = KeptFile(LOCK, self.leases)
         self.journal = Journal(self.records)
         self.index = Index(self.records)
-        self.cursors: dict[int, leasefile.Cursor] = {}
-        self.known = Known()
-        self.last_boot: tuple[str, str] | None = None
-        """(node, boot id) as told last; None where it never was."""
+        self.bitmaps = Bitmaps(self.taken)
+        self._cursors: dict[int, leasefile.Cursor] = {}
 
     def _directory(self, name: bytes, parent: int | None, *, create: bool, link: bool = False) -> int:
         fd = open_directory(name, parent, create=create, link=link)
@@ -54,19 +68,54 @@ class Place:
         return fd
 
     def is_there(self) -> bool:
-        """Whether the directories are still the ones under these names, and not removed or replaced since."""
+        """Whether the directories, and the lock that is held, are still the ones under their names.
+
+        Lets go of files that may be others by now: all of them, unless no file has been created, removed or
+        renamed in either directory since the last stamp().
+        """
         try:
-            return all(_identity(posix.stat(name, follow_symlinks=False)) == known for name, known in self._named)
+            network, records = [posix.stat(path, follow_symlinks=False) for path in self._paths]
         except OSError:
             return False
-
-    def begin_transaction(self) -> int:
-        """Under the lock: look anew at what others may have changed. How long the history is, in bytes."""
+        if (identity(network), identity(records)) != self._identities:
+            return False
+        self.network = network
+        seen = (network.st_mtime_ns, network.st_ctime_ns, records.st_mtime_ns, records.st_ctime_ns)
+        if seen != self._seen:
+            self._let_go()
+            self._seen = seen if max(seen[2:]) < (time() - _TICK) * 1e9 else None
+            if not self.lock.is_under_its_name() or not same(b"taken", self.records, self.taken):
+                return False
+            target = readlink(BOOT, self.records)
+            node, _, boot = (target or b"").decode("utf-8", "surrogateescape").rpartition(" ")
+            self.last_boot = (node, boot) if target is not None else None
         self.index.begin_transaction()
-        target = readlink(BOOT, self.records)
-        node, _, boot = (target or b"").decode("utf-8", "surrogateescape").rpartition(" ")
-        self.last_boot = (node, boot) if target is not None else None
-        return self.journal.file_size()
+        return True
+
+    def _let_go(self) -> None:
+        self.journal.close()
+        self.index.close()
+        self.bitmaps.close()
+        for cursor in self._cursors.values():
+            cursor.close()
+
+    def learn(self) -> None:
+        """What is learned of our records from now on counts while nobody else gives the index a stamp."""
+        stamp = self.index.identity()
+        if stamp != self._learned_at:
+            self._learned_at = stamp
+            self.nothing_rests = False
+            self.bitmaps.forget()
+
+    def stamp(self, history: int, now: float) -> None:
+        """Declare the index current: call it last, under the lock. See Index.stamp()."""
+        times = self.index.stamp(self.leases, history, now)
+        if self._seen is not None:
+            self._seen = (*times, *self._seen[2:])
+
+    def keep_learned(self) -> None:
+        """What was learned is true after the stamp that was just given."""
+        self._learned_at = self.index.identity()
 
     def begin_boot(self, node: str, boot: str) -> None:
         """Remember the boot in which `node` is."""
@@ -80,24 +129,17 @@ class Place:
 
     def cursor(self, range_set: int) -> leasefile.Cursor:
         """Go's cursor file of the range set with that index."""
-        if range_set not in self.cursors:
-            self.cursors[range_set] = leasefile.Cursor(range_set, self.leases)
-        return self.cursors[range_set]
+        if range_set not in self._cursors:
+            self._cursors[range_set] = leasefile.Cursor(range_set, self.leases)
+        return self._cursors[range_set]
 
     def close(self) -> None:
         """Close everything."""
-        if hasattr(self, "known"):
+        if hasattr(self, "_cursors"):
+            self._let_go()
             self.lock.close()
-            self.journal.close()
-            self.index.close()
-            for cursor in self.cursors.values():
-                cursor.close()
         while self._open:
             close(self._open.pop())
-
-
-def _identity(status: posix.stat_result) -> tuple[int, int]:
-    return status.st_ino, status.st_dev
 
 
 def full_path(root: str, network: str, error: OSError) -> str:

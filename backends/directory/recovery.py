@@ -44,7 +44,7 @@ def recover(place: Place, network: str, host: Host) -> None:
     _reconcile(place, network, host, scan, known)
     place.index.rewrite([(mark, address, where) for (mark, address), where in known.items()])
     taken.rewrite(place.taken, [*scan.holders, *scan.blocked])
-    place.index.stamp(place.leases, place.journal.size(), host.clock())
+    place.stamp(place.journal.size(), host.clock())
 
 
 def _settle_interrupted(place: Place, scan: Scan, known: Known) -> None:

@@ -36,7 +36,7 @@ def forget(place: Place, before: float, now: float) -> int:
         _replace(place.records, b"".join(kept), place.journal.size())
         place.journal.close()
         finish_forgetting(place)
-        place.index.stamp(place.leases, place.journal.size(), now)
+        place.stamp(place.journal.size(), now)
     return removed
 
 

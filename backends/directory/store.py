@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 _MOST_KEPT = 64
+_TRIES = 100  # to find a directory and a lock that stay in place for a transaction
 _RUNS = 5  # of one change, when others keep making files under its feet without the lock
 
 
@@ -73,47 +74,45 @@ class DirectoryStore(Store):
         `timeout` is in seconds, the store's own where None; with 0, Busy rather than wait.
         """
         try:
-            place = self._open(network)
-            try:
-                acquire(place.lock, place.name, self._timeout if timeout is None else timeout)
+            for _ in range(_TRIES):
+                place = self._kept.pop(network, None) or Place(self._root, network, create=True)
+                is_there = True
                 try:
-                    self._recover_if_stale(place, network)
-                    return action(place)
+                    acquire(place.lock, place.name, self._timeout if timeout is None else timeout)
+                    try:
+                        is_there = place.is_there()
+                        if is_there:
+                            self._recover_if_stale(place, network)
+                            return action(place)
+                    finally:
+                        release(place.lock)
                 finally:
-                    release(place.lock)
-            finally:
-                self._put_away(network, place)
+                    self._put_away(network, place, keep=is_there)
         except OSError as error:
             raise storage_error(error, full_path(self._root, network, error)) from None
+        raise TryAgain(
+            f"{self._root}/{network}/lock is removed again and again",
+            "something deletes it, or its directory, while it is in use",
+        )
 
-    def _open(self, network: str) -> Place:
-        """The network's place, for one thread alone until it is put away."""
-        place = self._kept.pop(network, None)
-        if place is not None:
-            if place.is_there():
-                return place
-            place.close()
-        return Place(self._root, network, create=True)
-
-    def _put_away(self, network: str, place: Place) -> None:
-        if len(self._kept) < _MOST_KEPT and network not in self._kept:
+    def _put_away(self, network: str, place: Place, *, keep: bool) -> None:
+        if keep and len(self._kept) < _MOST_KEPT and network not in self._kept:
             self._kept[network] = place
         else:
             place.close()
 
     def _recover_if_stale(self, place: Place, network: str) -> None:
-        size = place.begin_transaction()
         rebooted = place.last_boot is not None and place.last_boot[1] != self._host.boot
-        current = place.index.is_current(posix.fstat(place.leases)) and place.index.begun() is None
-        if rebooted or not current or not place.index.knows_history(size):
+        current = place.index.is_current(place.network) and place.index.begun() is None
+        if rebooted or not current or not place.index.knows_history(place.journal.file_size()):
             self._recover(place, network)
-        place.known.begin(place.index.identity())
+        place.learn()
 
     def _recover(self, place: Place, network: str) -> None:
         from backends.directory.recovery import recover
 
         recover(place, network, self._host)
-        place.known.begin(place.index.identity())
+        place.learn()
 
     def _run(self, place: Place, network: str, change: Callable[[Transaction], T]) -> T:
         for _ in range(_RUNS):
@@ -193,8 +192,10 @@ class DirectoryStore(Store):
             except FileNotFoundError:
                 return self._read_foreign(network, foreign)
             try:
-                if place.lock.look() is not None:  # else nobody has locked anything yet
+                try:
                     acquire(place.lock, place.name, self._timeout, shared=True)
+                except FileNotFoundError:  # nobody has locked anything yet
+                    return ours(place)
                 return ours(place)
             finally:
                 place.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import posix
 
 from backends.directory.files import close, name_bytes, open_regular, remove_anything, write_all
+from backends.directory.kept import KeptFile
 from ipam.model import Address
 
 TYPE_CHECKING = False
@@ -22,33 +23,65 @@ def _file_name(family: int, block: int) -> bytes:
     return b"%d-%x" % (family, block)
 
 
-class Taken:
-    """The bitmaps of one network, as they are on disk and with this change's marks on top."""
+class Bitmaps:
+    """The bitmap files of one network, kept open, and what was read of them."""
 
-    def __init__(self, directory: int, known: dict[tuple[int, int], int] | None = None) -> None:
-        """`known` are bitmaps that need not be read, and where those that were are put, by family and block."""
+    def __init__(self, directory: int) -> None:
         self._directory = directory
-        self._known = known if known is not None else {}
+        self._files: dict[tuple[int, int], KeptFile] = {}
+        self._blocks: dict[tuple[int, int], int] = {}
+
+    def block(self, family: int, block: int) -> int:
+        """The bits of one file, lowest first: an address is taken where its bit is set."""
+        key = (family, block)
+        bits = self._blocks.get(key)
+        if bits is None:
+            if len(self._blocks) >= _MOST_KNOWN:
+                self.close()
+            try:
+                fd = self._file(key).open(posix.O_RDWR)
+            except FileNotFoundError:
+                bits = 0
+            else:
+                bits = int.from_bytes(posix.pread(fd, _BYTES, 0), "little")
+            self._blocks[key] = bits
+        return bits
+
+    def write(self, family: int, block: int, bits: int, first: int, last: int) -> None:
+        """Put the bytes from the `first` to the `last` of a block of `bits` into its file."""
+        key = (family, block)
+        part = bits >> (first * 8) & (1 << (last - first + 1) * 8) - 1
+        fd = self._file(key).open(posix.O_RDWR | posix.O_CREAT)
+        posix.pwrite(fd, part.to_bytes(last - first + 1, "little"), first)
+        self._blocks[key] = bits
+
+    def _file(self, key: tuple[int, int]) -> KeptFile:
+        if key not in self._files:
+            self._files[key] = KeptFile(_file_name(*key), self._directory)
+        return self._files[key]
+
+    def forget(self) -> None:
+        """Read the files again when they are needed."""
+        self._blocks.clear()
+
+    def close(self) -> None:
+        """Let go of the files."""
+        self.forget()
+        while self._files:
+            self._files.popitem()[1].close()
+
+
+class Taken:
+    """The bitmaps with one change's marks on top."""
+
+    def __init__(self, bitmaps: Bitmaps) -> None:
+        self._bitmaps = bitmaps
         self._blocks: dict[tuple[int, int], int] = {}
         self._marked: set[Address] = set()
 
     def _block(self, family: int, block: int) -> int:
-        key = (family, block)
-        bits = self._blocks.get(key, self._known.get(key))
-        if bits is None:
-            bits = self._read(key)
-            if len(self._known) < _MOST_KNOWN:
-                self._known[key] = bits
-        return bits
-
-    def _read(self, key: tuple[int, int]) -> int:
-        try:
-            fd = open_regular(_file_name(*key), self._directory, posix.O_RDONLY)
-        except FileNotFoundError:
-            return 0
-        bits = int.from_bytes(posix.read(fd, _BYTES), "little")
-        close(fd)
-        return bits
+        bits = self._blocks.get((family, block))
+        return self._bitmaps.block(family, block) if bits is None else bits
 
     def mark(self, address: Address, *, taken: bool) -> None:
         """Note that an address is taken, or free."""
@@ -79,14 +112,7 @@ class Taken:
         for family, value in sorted(self._marked):
             bytes_of.setdefault((family, value >> _SHIFT), []).append((value & (_BITS - 1)) >> 3)
         for key, numbers in bytes_of.items():
-            first, last = numbers[0], numbers[-1]
-            bits = self._block(*key) >> (first * 8) & (1 << (last - first + 1) * 8) - 1
-            fd = open_regular(_file_name(*key), self._directory, posix.O_WRONLY | posix.O_CREAT)
-            try:
-                posix.pwrite(fd, bits.to_bytes(last - first + 1, "little"), first)
-            finally:
-                close(fd)
-        self._known.update(self._blocks)
+            self._bitmaps.write(*key, self._blocks[key], numbers[0], numbers[-1])
         self._marked.clear()
 
 

@@ -33,7 +33,7 @@ class DirectoryTransaction(Transaction):
         self._network = network
         self._host = host
         self._durable = durable
-        self._taken = Taken(place.taken, place.known.bitmaps)
+        self._taken = Taken(place.bitmaps)
         self._events: list[Event] = []
         self._claimed: dict[Address, Lease] = {}
         self._dropped: dict[Address, Lease] = {}
@@ -102,9 +102,9 @@ class DirectoryTransaction(Transaction):
 
     def _resting(self) -> dict[Address, float]:
         if self._rests is None:
-            known = self._place.known
-            self._rests = {} if known.nothing_rests else resting.read(self._place.records, self._host.clock())
-            known.nothing_rests = not self._rests
+            place = self._place
+            self._rests = {} if place.nothing_rests else resting.read(place.records, self._host.clock())
+            place.nothing_rests = not self._rests
         return self._rests
 
     def cursor(self, range_set: int) -> Address | None:
@@ -163,7 +163,7 @@ class DirectoryTransaction(Transaction):
             return
         if self._rests_changed:  # first, for a rest is nothing to a lease that stays; and no reason to fail
             _done(resting.write, self._place.records, self._resting())
-            self._place.known.nothing_rests = False
+            self._place.nothing_rests = False
         lines = [journal.encode(event) for event in self._events]
         end = self._place.journal.size()
         before: list[tuple[Lease, journal.Place | None]] = []
@@ -188,10 +188,10 @@ class DirectoryTransaction(Transaction):
             self._stamp(end + sum(map(len, lines)))
         except OSError:
             return
-        self._place.known.end(self._place.index.identity())
+        self._place.keep_learned()
 
     def _stamp(self, size: int) -> None:
-        self._place.index.stamp(self._place.leases, size, self._host.clock())
+        self._place.stamp(size, self._host.clock())
 
     def _announce_claims(self, lines: list[bytes], end: int, before: list[tuple[Lease, journal.Place | None]]) -> None:
         """Tell the index where in history the claims of this change are going to be."""

@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from time import sleep
 
 import pytest
 
@@ -30,6 +31,8 @@ def busy(node: Node) -> Node:
     for name in ("one", "passing", "two"):
         node.add(name, SMALL)
     node.delete("passing")
+    sleep(0.15)  # until then the times of the directories are too fresh to tell one change from the next
+    node.settle()
     return node
 
 
