@@ -17,6 +17,7 @@ DEFAULT_LOCK_TIMEOUT = 10.0
 LONGEST_LOCK_TIMEOUT = 3600.0
 LONGEST_NETWORK_NAME = 255  # it becomes a directory's name
 ATTACHMENT_KEYS = ("cni.dev/valid-attachments", "cni.dev/attachments")  # null means that none is valid
+_MOST_KEPT, _MOST_KEPT_BYTES = 128, 16_384
 DURABILITY = {"boot": False, "full": True}
 
 Object = dict[str, object]
@@ -206,3 +207,47 @@ def previous_addresses(conf: Object) -> list[Address] | None:
             raise InvalidConfig(f"prevResult.ips must hold objects, not {quote(item)}")
         texts.append(fields(item).get("address"))
     return [_address(value, "prevResult.ips.address") for value in texts]
+
+
+class Config:
+    """A network config, and what has been understood of it so far. Raises Undecodable, InvalidConfig."""
+
+    __slots__ = ("_networks", "_stores", "name", "object", "version")
+
+    def __init__(self, stdin: bytes) -> None:
+        self.object = decode(stdin)
+        self.version = version_of(self.object)
+        self.name = name_of(self.object)
+        self._networks: dict[Address | None, Network] = {}
+        self._stores: dict[bool, StoreConfig] = {}
+
+    def network(self, args_ip: Address | None) -> Network:
+        """See network()."""
+        if args_ip not in self._networks:
+            self._networks = {args_ip: network(self.object, self.version, args_ip)}
+        return self._networks[args_ip]
+
+    def store(self, *, strict: bool = True) -> StoreConfig:
+        """See store_config()."""
+        if strict not in self._stores:
+            self._stores[strict] = store_config(self.object, strict=strict)
+        return self._stores[strict]
+
+
+class Configs:
+    """Configs by the exact bytes that they came in: a daemon need not read again what hardly ever changes."""
+
+    def __init__(self) -> None:
+        self._read: dict[bytes, Config] = {}
+
+    def get(self, stdin: bytes) -> Config:
+        """The config in `stdin`; kept, unless it is large or belongs to one container alone (prevResult)."""
+        known = self._read.get(stdin)
+        if known is not None:
+            return known
+        conf = Config(stdin)
+        if len(stdin) <= _MOST_KEPT_BYTES and "prevresult" not in conf.object:
+            if len(self._read) >= _MOST_KEPT:
+                del self._read[next(iter(self._read))]
+            self._read[stdin] = conf
+        return conf

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from ipam.config import Object
+    from ipam.config import Config
     from ipam.model import Host, Lease
     from ipam.registry import Stores
     from ipam.store import Store, Transaction
@@ -27,8 +27,13 @@ def handle(request: Request, host: Host, stores: Stores) -> Reply:
     return work if isinstance(work, Reply) else perform(work)
 
 
-def prepare(request: Request, host: Host, stores: Stores) -> Work | Reply:
-    """Understand a request: the work that it means, or the answer where no lease is looked at."""
+def prepare(
+    request: Request, host: Host, stores: Stores, read: Callable[[bytes], Config] = config.Config
+) -> Work | Reply:
+    """Understand a request: the work that it means, or the answer where no lease is looked at.
+
+    `read` makes a Config of what came in on stdin.
+    """
     command = request.env.get("CNI_COMMAND", "")
     version = ""
     try:
@@ -37,13 +42,12 @@ def prepare(request: Request, host: Host, stores: Stores) -> Work | Reply:
         cni.check_environment(command, request.env)
         if command == "VERSION":
             return Reply(0, cni.version_json(_version_asked(request.stdin)))
-        conf = config.decode(request.stdin)
-        version = config.version_of(conf)
-        config.name_of(conf)
+        conf = read(request.stdin)
+        version = conf.version
         if command in ("ADD", "CHECK", "DEL"):
             cni.check_attachment(request.env["CNI_CONTAINERID"], request.env["CNI_IFNAME"])
         cni.check_version(command, version)
-        work = _COMMANDS[command](request, conf, version, host, stores)
+        work = _COMMANDS[command](request, conf, host, stores)
     except CniError as error:
         return Reply(1, cni.error_json(version or _version_asked(request.stdin), error))
     except Exception as error:  # the caller must get an error object whatever happens
@@ -133,12 +137,12 @@ def _version_asked(stdin: bytes) -> str:
         return cni.NEWEST
 
 
-def _add(request: Request, conf: Object, version: str, host: Host, stores: Stores) -> Work:
+def _add(request: Request, conf: Config, host: Host, stores: Stores) -> Work:
     who = _attachment(request)
     args_ip, pod = cni.parse_args(request.env.get("CNI_ARGS", ""))
     _refuse_own_netns(request)
-    network = config.network(conf, version, args_ip)
-    store_config = config.store_config(conf)
+    network = conf.network(args_ip)
+    store_config = conf.store()
     dns: dict[str, object] = {}
     if network.resolv_conf:
         from ipam.routes import read_dns
@@ -155,35 +159,35 @@ def _add(request: Request, conf: Object, version: str, host: Host, stores: Store
             allocator.take_back(tx, leases, Cause.UNDELIVERED)
 
         undo = Work(store, network.name, take_back)
-        return Reply(0, cni.result_json(version, leases, network, dns), undo=undo)
+        return Reply(0, cni.result_json(conf.version, leases, network, dns), undo=undo)
 
     return Work(store, network.name, change, finish)
 
 
-def _delete(request: Request, conf: Object, _version: str, host: Host, stores: Stores) -> Work:
+def _delete(request: Request, conf: Config, host: Host, stores: Stores) -> Work:
     who = _attachment(request)
     cni.parse_args(request.env.get("CNI_ARGS", ""))
-    store = stores.get(config.store_config(conf, strict=False))
+    store = stores.get(conf.store(strict=False))
 
     def change(tx: Transaction) -> None:
         allocator.reclaim_after_reboot(tx, host, shared=_is_shared(store))
         allocator.release(tx, who, Cause.DEL)
 
-    return Work(store, config.name_of(conf), change)
+    return Work(store, conf.name, change)
 
 
-def _check(request: Request, conf: Object, version: str, _host: Host, stores: Stores) -> Work:
+def _check(request: Request, conf: Config, _host: Host, stores: Stores) -> Work:
     who = _attachment(request)
     args_ip, _pod = cni.parse_args(request.env.get("CNI_ARGS", ""))
-    network = config.network(conf, version, args_ip)
-    previous = config.previous_addresses(conf)
-    store = stores.get(config.store_config(conf))
+    network = conf.network(args_ip)
+    previous = config.previous_addresses(conf.object)
+    store = stores.get(conf.store())
     return Work(store, network.name, lambda tx: allocator.check(tx, network, who, previous))
 
 
-def _collect(_request: Request, conf: Object, _version: str, host: Host, stores: Stores) -> Work | Reply:
-    valid = config.valid_attachments(conf)
-    store = stores.get(config.store_config(conf, strict=False))
+def _collect(_request: Request, conf: Config, host: Host, stores: Stores) -> Work | Reply:
+    valid = config.valid_attachments(conf.object)
+    store = stores.get(conf.store(strict=False))
     if valid is None:
         return Reply(0)
 
@@ -191,12 +195,12 @@ def _collect(_request: Request, conf: Object, _version: str, host: Host, stores:
         allocator.reclaim_after_reboot(tx, host, shared=_is_shared(store))
         allocator.reclaim(tx, valid, host, shared=_is_shared(store))
 
-    return Work(store, config.name_of(conf), change)
+    return Work(store, conf.name, change)
 
 
-def _status(_request: Request, conf: Object, version: str, _host: Host, stores: Stores) -> Reply:
-    config.network(conf, version, None)
-    store_config = config.store_config(conf)
+def _status(_request: Request, conf: Config, _host: Host, stores: Stores) -> Reply:
+    conf.network(None)
+    store_config = conf.store()
     try:
         stores.get(store_config).check()
     except (StoreUnavailable, TryAgain) as error:

@@ -13,6 +13,7 @@ from pathlib import Path
 from time import monotonic
 
 from ipam import frame, handler
+from ipam.config import Configs
 from ipam.daemon import systemd
 from ipam.daemon.connection import READ_DEADLINE, Connection, Gone
 from ipam.daemon.executor import Executor
@@ -36,6 +37,7 @@ class Server:
         self._host = host
         self._allowed = {0, uid}
         self._stores = Stores(host)
+        self._configs = Configs()
         self._statistics = Statistics(host.clock())
         self._epoll = select.epoll()
         self._connections: dict[int, Connection] = {}
@@ -193,7 +195,7 @@ class Server:
             connection.answer(Reply(0, self._statistics.to_json(self._stores)))
             self._send(connection)
             return
-        work = handler.prepare(request, self._host, self._stores)
+        work = handler.prepare(request, self._host, self._stores, self._configs.get)
         command = request.env.get("CNI_COMMAND", "")
         if isinstance(work, Reply):
             self._finish(connection, command, work)
