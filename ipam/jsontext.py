@@ -95,6 +95,8 @@ def encode(value: object) -> str:
 
 def pretty(value: object, indent: str = "") -> str:
     """JSON over several lines, four spaces a level, byte for byte as Go's MarshalIndent lays it out."""
+    if isinstance(value, str):
+        return string(value)
     deeper = indent + "    "
     if isinstance(value, dict) and value:
         rows = [f"{deeper}{string(key)}: {pretty(item, deeper)}" for key, item in value.items()]

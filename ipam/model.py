@@ -81,6 +81,15 @@ class Attachment(Value):
         self.container_id = container_id
         self.ifname = ifname
 
+    # Compared and looked up more often than all other values together.
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Attachment):
+            return False
+        return self.container_id == other.container_id and self.ifname == other.ifname
+
+    def __hash__(self) -> int:
+        return hash((self.container_id, self.ifname))
+
 
 class Pod(Value):
     """The Kubernetes pod behind an attachment, as CNI_ARGS named it; fields may be empty."""

@@ -11,6 +11,7 @@ created or removed a file there, nor unpacked a backup over it, and the index co
 from __future__ import annotations
 
 import posix
+from _struct import Struct
 from binascii import crc32
 
 from backends.directory.files import SAFE, NotRegular, name_bytes, write_all
@@ -27,8 +28,9 @@ if TYPE_CHECKING:
 
 INDEX = b"index"
 
-_MAGIC = b"ipam index 1\n".ljust(32)
-_HEADER = 80  # magic, then 8 bytes each: slots, slots in use, stamp, begun, history's size, change time
+_MAGIC = b"ipam index 2\n".ljust(32)
+_NUMBERS = Struct(">7Q")  # slots, those in use, stamp, begun, history's size, change time, bare entries
+_HEADER = len(_MAGIC) + _NUMBERS.size
 _SLOT = 40  # checksum 4, family 1, address 16, start 8, end 8, unused 3
 _WINDOW = 16 * _SLOT
 _LEAST = 256
@@ -71,6 +73,7 @@ class Index:
         self._begun = 0
         self._history = 0
         self._changed = 0
+        self._bare = 0
 
     def close(self) -> None:
         """Let go of the file."""
@@ -91,17 +94,14 @@ class Index:
         except (FileNotFoundError, NotRegular):
             return False
         header = posix.pread(fd, _HEADER, 0)
-        slots = int.from_bytes(header[32:40], "big")
-        sound = header[:32] == _MAGIC and slots >= _LEAST
-        if not sound or (slots != known and posix.fstat(fd).st_size != _HEADER + slots * _SLOT):
+        sound = len(header) == _HEADER and header.startswith(_MAGIC)
+        numbers = _NUMBERS.unpack_from(header, len(_MAGIC)) if sound else (0,)
+        slots = numbers[0]
+        if slots < _LEAST or (slots != known and posix.fstat(fd).st_size != _HEADER + slots * _SLOT):
             self._file.close()
             return False
-        self._read, self._slots = True, slots
-        self._used = int.from_bytes(header[40:48], "big")
-        self._stamp = int.from_bytes(header[48:56], "big")
-        self._begun = int.from_bytes(header[56:64], "big")
-        self._history = int.from_bytes(header[64:72], "big")
-        self._changed = int.from_bytes(header[72:80], "big")
+        self._read = True
+        self._slots, self._used, self._stamp, self._begun, self._history, self._changed, self._bare = numbers
         return True
 
     def is_current(self, network: posix.stat_result, *, write: bool = True) -> bool:
@@ -147,13 +147,13 @@ class Index:
         return self._begun - 1 if self._open() and self._begun else None
 
     def _write_header(self) -> None:
-        numbers = (self._slots, self._used, self._stamp, self._begun, self._history, self._changed)
-        posix.pwrite(self._file.fd, _MAGIC + b"".join([number.to_bytes(8, "big") for number in numbers]), 0)
+        numbers = (self._slots, self._used, self._stamp, self._begun, self._history, self._changed, self._bare)
+        posix.pwrite(self._file.fd, _MAGIC + _NUMBERS.pack(*numbers), 0)
 
     def find(self, who: Attachment) -> dict[Address, Place]:
         """The addresses that may be held by `who`, each with the place of its claim."""
         found: dict[Address, Place] = {}
-        if self._open():
+        if self._open() and (who.ifname or self._bare):
             mark = checksum(who)
             wanted = mark.to_bytes(4, "big")
             for _, slot in self._probe(mark):
@@ -178,6 +178,8 @@ class Index:
         """Say that `who` holds `address`; the place that was told before, None where it is new."""
         if not self._open() or self._used * 4 >= self._slots * 3:
             self.rewrite(list(self.entries()))
+        if not who.ifname:
+            self._bare += 1
         mark = checksum(who)
         free, before = -1, None
         for number, slot in self._probe(mark):
@@ -206,9 +208,13 @@ class Index:
             if data[start + 4] in (IPV4, IPV6):
                 yield _unpack(data[start : start + _SLOT])
 
-    def rewrite(self, entries: Iterable[Entry]) -> None:
-        """Put a new table, with these entries only, in place of the old one; it is as current as that was."""
+    def rewrite(self, entries: Iterable[Entry], bare: int | None = None) -> None:
+        """Put a new table, with these entries only, in place of the old one; it is as current as that was.
+
+        `bare` of them are of containers without an interface's name; None where that is as before.
+        """
         entries = list(entries)
+        self._bare = self._bare if bare is None else bare
         slots = _LEAST
         while slots < 4 * len(entries):
             slots *= 2

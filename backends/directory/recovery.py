@@ -42,7 +42,8 @@ def recover(place: Place, network: str, host: Host) -> None:
         _distrust(place, known)
     place.journal.end_line()
     _reconcile(place, network, host, scan, known)
-    place.index.rewrite([(mark, address, where) for (mark, address), where in known.items()])
+    bare = sum(not who.ifname for who in scan.holders.values())
+    place.index.rewrite([(mark, address, where) for (mark, address), where in known.items()], bare)
     taken.rewrite(place.taken, [*scan.holders, *scan.blocked])
     place.stamp(place.journal.size(), host.clock())
 

@@ -39,6 +39,7 @@ class DirectoryTransaction(Transaction):
         self._dropped: dict[Address, Lease] = {}
         self._cursors: dict[int, Address] = {}
         self._holders: dict[Address, Attachment | None] = {}
+        self._places: dict[Address, journal.Place] = {}
         self._recorded: dict[journal.Place, Lease] = {}
         self._boot: tuple[str, str] | None = None
         self._rests: dict[Address, float] | None = None
@@ -56,12 +57,12 @@ class DirectoryTransaction(Transaction):
     def held_by(self, who: Attachment) -> list[Lease]:
         """See Transaction."""
         names = [who, Attachment(who.container_id, "")] if who.ifname else [who]
-        found = [
-            self._lease(address, name, where)
-            for name in names
-            for address, where in self._place.index.find(name).items()
-            if address not in self._dropped and self._holder(address) == name
-        ]
+        found = []
+        for name in names:
+            for address, where in self._place.index.find(name).items():
+                if address not in self._dropped and self._holder(address) == name:
+                    self._places[address] = where
+                    found.append(self._lease(address, name, where))
         for lease in self._claimed.values():
             if lease.attachment.container_id == who.container_id and lease.attachment in names:
                 found.append(lease)
@@ -74,7 +75,9 @@ class DirectoryTransaction(Transaction):
         who = None if address in self._dropped else self._holder(address)
         if who is None:
             return None
-        where = self._place.index.find(who).get(address) if who.container_id else None
+        where = self._places.get(address)
+        if where is None and who.container_id:
+            where = self._place.index.find(who).get(address)
         return Lease(address, who, None) if where is None else self._lease(address, who, where)
 
     def _holder(self, address: Address) -> Attachment | None:

@@ -48,7 +48,7 @@ class Connection:
         """(protocol, request) once all of it is here, None before. Raises Gone, FrameError."""
         while True:
             try:
-                data = self.socket.recv(_PIECE)
+                data = self.socket.recv(_PIECE, socket.MSG_DONTWAIT)
             except BlockingIOError:
                 return None
             except OSError as error:
@@ -92,7 +92,7 @@ class Connection:
         """Send what can be sent now; whether something is left. Raises Gone."""
         try:
             while self._out:
-                self._out = self._out[self.socket.send(self._out) :]
+                self._out = self._out[self.socket.send(self._out, socket.MSG_DONTWAIT) :]
         except BlockingIOError:
             return True
         except OSError as error:
@@ -103,7 +103,7 @@ class Connection:
     def leaves(self) -> bool:
         """Whether the launcher took its answer and closed; False while it has not. Raises Gone: undelivered."""
         try:
-            data = self.socket.recv(_PIECE)
+            data = self.socket.recv(_PIECE, socket.MSG_DONTWAIT)
         except BlockingIOError:
             return False
         except OSError as error:

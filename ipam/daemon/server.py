@@ -147,7 +147,6 @@ class Server:
                 if error.errno in _NO_ROOM:
                     self._ignore()
                 return
-            sock.settimeout(0)
             pid, uid, _gid = _CREDENTIALS.unpack(sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
             if uid not in self._allowed:
                 sock.close()
