@@ -17,7 +17,7 @@ from ipam.config import Configs
 from ipam.daemon import systemd
 from ipam.daemon.connection import READ_DEADLINE, Connection, Gone
 from ipam.daemon.executor import Executor
-from ipam.daemon.statistics import Statistics
+from ipam.daemon.statistics import Statistics, look_at
 from ipam.model import Host
 from ipam.registry import Stores
 from ipam.request import Reply, Request
@@ -97,6 +97,7 @@ class Server:
         if signal.SIGHUP in self._told and not self._executor.unfinished:
             self._told.discard(signal.SIGHUP)
             self._stores.close()
+            self._executor.forget()
         if self._told & {signal.SIGTERM, signal.SIGINT} and not self._stopping:
             self._stopping = True
             systemd.notify("STOPPING=1")
@@ -192,11 +193,17 @@ class Server:
             self._send(connection)
             return
         if request.env.get("IPAM_QUERY") == "status":
-            connection.answer(Reply(0, self._statistics.to_json(self._stores)))
-            self._send(connection)
+            self._tell_status(connection)
+            return
+        command = request.env.get("CNI_COMMAND", "")
+        if command == "STATUS":  # asks the store how it is, and a server may be slow to say so
+            self._executor.submit_aside(
+                request.stdin,
+                lambda: handler.handle(request, self._host, self._stores),
+                lambda reply: self._finish(connection, command, reply),
+            )
             return
         work = handler.prepare(request, self._host, self._stores, self._configs.get)
-        command = request.env.get("CNI_COMMAND", "")
         if isinstance(work, Reply):
             self._finish(connection, command, work)
         else:
@@ -206,6 +213,23 @@ class Server:
         self._statistics.count(command, reply, monotonic() - connection.started)
         if reply.exit_code and reply.stderr:
             _log(reply.stderr)
+        self._answer(connection, reply)
+
+    def _tell_status(self, connection: Connection) -> None:
+        """Answer `ipam status`."""
+        stores = self._stores.opened()
+        health: dict[str, str] = {}
+
+        def look() -> Reply:
+            health.update(look_at(stores))
+            return Reply(0)
+
+        def tell(_: Reply) -> None:
+            self._answer(connection, Reply(0, self._statistics.to_json(health)))
+
+        self._executor.submit_aside("status", look, tell)
+
+    def _answer(self, connection: Connection, reply: Reply) -> None:
         try:
             if connection.has_left():
                 connection.reply = reply
