@@ -50,10 +50,13 @@ class Stores:
         self._open: dict[StoreConfig, Store] = {}
 
     def get(self, config: StoreConfig) -> Store:
-        """The store of `config`, opened at its first use."""
+        """The store of `config`, opened at its first use. Several threads may ask."""
         store = self._open.get(config)
         if store is None:
-            store = self._open[config] = open_store(config, self._host)
+            opened = open_store(config, self._host)
+            store = self._open.setdefault(config, opened)
+            if store is not opened:  # another thread was faster
+                opened.close()
         return store
 
     def opened(self) -> list[tuple[str, Store]]:

@@ -18,7 +18,10 @@ queue, and there are never more such threads than locks that were waited for at 
 
 
 def wait(fd: int, timeout: float, how: int) -> bool:
-    """Have `fd` hold the lock as soon as it is our turn; False where that is not so after `timeout` seconds."""
+    """Have `fd` hold the lock as soon as it is our turn; False where that is not so after `timeout` seconds.
+
+    Then `fd` MUST be closed: what comes out of the queue too late would belong to it as well.
+    """
     with _guard:
         waiter = next((one for one in _abandoned if one.stands_for(fd, how)), None)
         if waiter is None:

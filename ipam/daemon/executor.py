@@ -5,20 +5,34 @@ from __future__ import annotations
 import os
 import traceback
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from queue import SimpleQueue
 from threading import Lock, Thread
+from time import monotonic
 
 from ipam.errors import StoreUnavailable, TryAgain
 from ipam.handler import perform_together, refuse
 from ipam.request import Reply, Work
-from ipam.store import Busy, Store
+from ipam.store import Busy
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any
 
 BATCH = 64
 """At most so many requests share one commit."""
 
+LONG = 0.1
+"""Seconds that a network may keep the others waiting; a full batch takes half of that at the most.
+
+Where one took longer, because of a slow disk or of a scan of many leases, the network's next ones go to a lane, until
+one takes less.
+"""
+
 Done = Callable[[Reply], None]
-Job = tuple[Work, Done]
+Job = tuple["Any", Done]
+"""A Work, or a question, and whom to tell the answer."""
 
 
 class Executor:
@@ -27,8 +41,9 @@ class Executor:
     def __init__(self, wake: Callable[[], None]) -> None:
         """`wake` is called from other threads when there are answers to collect()."""
         self._wake = wake
-        self._waiting: dict[tuple[Store, str], deque[Job]] = {}
-        self._slow: dict[tuple[Store, str], Lane] = {}
+        self._waiting: dict[Hashable, deque[Job]] = {}
+        self._lanes: dict[Hashable, Lane] = {}
+        self._lengthy: set[Hashable] = set()
         self._finished: SimpleQueue[tuple[Done, Reply]] = SimpleQueue()
         self.unfinished = 0
 
@@ -37,25 +52,41 @@ class Executor:
         self.unfinished += 1
         self._waiting.setdefault((work.store, work.network), deque()).append((work, done))
 
+    def submit_aside(self, key: Hashable, question: Callable[[], Reply], done: Done) -> None:
+        """Have `question` answered in a thread; those with the same key one after the other."""
+        self.unfinished += 1
+        self._delegate(key, [(question, done)], _ask)
+
     def run(self) -> None:
         """Do what waits, a batch for each network; what would have to wait for others goes to a thread."""
         waiting, self._waiting = self._waiting, {}
         for key, jobs in waiting.items():
-            lane = self._slow.get(key)
+            lane = self._lanes.get(key)
             if lane is not None and lane.add(jobs):
                 continue
+            if key in self._lengthy:
+                self._delegate(key, jobs, perform_together)
+                continue
             while jobs:
+                begun = monotonic()
                 batch = [jobs.popleft() for _ in range(min(BATCH, len(jobs)))]
                 try:
                     replies = perform_together([work for work, _ in batch], now=True)
                 except Busy:
-                    self._slow[key] = Lane([*batch, *jobs], self._report)
+                    self._delegate(key, [*batch, *jobs], perform_together)
                     break
                 except (TryAgain, StoreUnavailable) as error:
                     replies = refuse([work for work, _ in batch], error)
+                if monotonic() - begun > LONG:
+                    self._lengthy.add(key)
                 for (_, done), reply in zip(batch, replies, strict=True):
                     self.unfinished -= 1
                     done(reply)
+
+    def _delegate(self, key: Hashable, jobs: Iterable[Job], do: Callable[[list[Any]], list[Reply]]) -> None:
+        lane = self._lanes.get(key)
+        if lane is None or not lane.add(jobs):
+            self._lanes[key] = Lane(jobs, do, self._report)
 
     def _report(self, answers: list[tuple[Done, Reply]]) -> None:
         for answer in answers:
@@ -68,20 +99,35 @@ class Executor:
             done, reply = self._finished.get()
             self.unfinished -= 1
             done(reply)
-        self._slow = {key: lane for key, lane in self._slow.items() if lane.busy}
+        for key, lane in list(self._lanes.items()):
+            if not lane.busy:
+                del self._lanes[key]
+                if lane.seconds <= LONG:
+                    self._lengthy.discard(key)
+
+    def forget(self) -> None:
+        """Forget which networks took long: their stores are closed."""
+        self._lengthy.clear()
 
 
 class Lane:
-    """A thread for one network, for as long as that network has jobs."""
+    """A thread for one network, for as long as that network has jobs. `seconds`: how long its last batch took."""
 
-    def __init__(self, jobs: list[Job], report: Callable[[list[tuple[Done, Reply]]], None]) -> None:
+    def __init__(
+        self,
+        jobs: Iterable[Job],
+        do: Callable[[list[Any]], list[Reply]],
+        report: Callable[[list[tuple[Done, Reply]]], None],
+    ) -> None:
         self._lock = Lock()
         self._jobs = deque(jobs)
+        self._do = do
         self._report = report
         self.busy = True
+        self.seconds = 0.0
         Thread(target=self._work, daemon=True).start()
 
-    def add(self, jobs: deque[Job]) -> bool:
+    def add(self, jobs: Iterable[Job]) -> bool:
         """Queue more, unless the lane has closed: whether it took them."""
         with self._lock:
             if self.busy:
@@ -95,9 +141,11 @@ class Lane:
                 batch = [self._jobs.popleft() for _ in range(min(BATCH, waiting))]
                 self.busy = bool(batch)
             if not batch:
+                self._report([])
                 return
+            begun = monotonic()
             try:
-                replies = perform_together([work for work, _ in batch])
+                replies = self._do([job for job, _ in batch])
             except (TryAgain, StoreUnavailable) as error:
                 # Who came before the wait began has waited as long, and is not made to wait again.
                 with self._lock:
@@ -106,4 +154,9 @@ class Lane:
             except BaseException:  # a thread that ends unseen would leave its network without answers for ever
                 traceback.print_exc()
                 os._exit(os.EX_SOFTWARE)
+            self.seconds = monotonic() - begun
             self._report([(done, reply) for (_, done), reply in zip(batch, replies, strict=True)])
+
+
+def _ask(questions: list[Callable[[], Reply]]) -> list[Reply]:
+    return [question() for question in questions]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 import select
 import signal
 import socket
@@ -17,13 +16,12 @@ from ipam.config import Configs
 from ipam.daemon import systemd
 from ipam.daemon.connection import READ_DEADLINE, Connection, Gone
 from ipam.daemon.executor import Executor
-from ipam.daemon.statistics import Statistics
+from ipam.daemon.limits import room_for_connections
+from ipam.daemon.statistics import Statistics, look_at
 from ipam.model import Host
 from ipam.registry import Stores
 from ipam.request import Reply, Request
 
-MOST_CONNECTIONS = 4096
-_OTHER_FILES = 1024  # that stores may have open at once
 _SWEEP = 1.0  # seconds between looks at deadlines
 _CREDENTIALS = struct.Struct("3i")  # pid, uid, gid: SO_PEERCRED, unix(7)
 _NO_ROOM = (EMFILE, ENFILE, ENOBUFS, ENOMEM)
@@ -41,7 +39,7 @@ class Server:
         self._statistics = Statistics(host.clock())
         self._epoll = select.epoll()
         self._connections: dict[int, Connection] = {}
-        self._most = _room_for_connections()
+        self._most = room_for_connections()
         self._bell, self._ringer = socket.socketpair()
         self._executor = Executor(self._wake)
         self._told: set[int] = set()
@@ -97,6 +95,7 @@ class Server:
         if signal.SIGHUP in self._told and not self._executor.unfinished:
             self._told.discard(signal.SIGHUP)
             self._stores.close()
+            self._executor.forget()
         if self._told & {signal.SIGTERM, signal.SIGINT} and not self._stopping:
             self._stopping = True
             systemd.notify("STOPPING=1")
@@ -191,11 +190,17 @@ class Server:
             self._send(connection)
             return
         if request.env.get("IPAM_QUERY") == "status":
-            connection.answer(Reply(0, self._statistics.to_json(self._stores)))
-            self._send(connection)
+            self._tell_status(connection)
+            return
+        command = request.env.get("CNI_COMMAND", "")
+        if command == "STATUS":  # asks the store how it is, and a server may be slow to say so
+            self._executor.submit_aside(
+                request.stdin,
+                lambda: handler.handle(request, self._host, self._stores),
+                lambda reply: self._finish(connection, command, reply),
+            )
             return
         work = handler.prepare(request, self._host, self._stores, self._configs.get)
-        command = request.env.get("CNI_COMMAND", "")
         if isinstance(work, Reply):
             self._finish(connection, command, work)
         else:
@@ -205,6 +210,23 @@ class Server:
         self._statistics.count(command, reply, monotonic() - connection.started)
         if reply.exit_code and reply.stderr:
             _log(reply.stderr)
+        self._answer(connection, reply)
+
+    def _tell_status(self, connection: Connection) -> None:
+        """Answer `ipam status`."""
+        stores = self._stores.opened()
+        health: dict[str, str] = {}
+
+        def look() -> Reply:
+            health.update(look_at(stores))
+            return Reply(0)
+
+        def tell(_: Reply) -> None:
+            self._answer(connection, Reply(0, self._statistics.to_json(health)))
+
+        self._executor.submit_aside("status", look, tell)
+
+    def _answer(self, connection: Connection, reply: Reply) -> None:
         try:
             if connection.has_left():
                 connection.reply = reply
@@ -243,20 +265,6 @@ class Server:
                 else:
                     self._give_up(connection)
         self._listen()
-
-
-def _room_for_connections() -> int:
-    """How many connections there can be; raises the limit on open files as far as that is allowed."""
-    files, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = MOST_CONNECTIONS + _OTHER_FILES
-    if hard != resource.RLIM_INFINITY:
-        wanted = min(wanted, hard)
-    if files != resource.RLIM_INFINITY and files < wanted:
-        try:
-            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-        except OSError:  # a sandbox may forbid it
-            wanted = files
-    return min(MOST_CONNECTIONS, max(wanted - _OTHER_FILES, wanted // 2))
 
 
 def _log(text: str) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from collections import Counter, deque
+from collections.abc import Iterable, Mapping
 
 from ipam import __version__, cni, frame, jsontext
 from ipam.errors import CniError
-from ipam.registry import Stores
 from ipam.request import Reply
+from ipam.store import Store
 
 _REMEMBERED = 2048
 _QUANTILES = (0.5, 0.9, 0.99)
@@ -29,15 +30,8 @@ class Statistics:
         self._requests[command, result] += 1
         self._seconds.setdefault(command, deque(maxlen=_REMEMBERED)).append(seconds)
 
-    def to_json(self, stores: Stores) -> bytes:
-        """Everything, as one JSON object."""
-        health = {}
-        for url, store in stores.opened():
-            try:
-                store.check()
-                health[url] = "ok"
-            except CniError as error:
-                health[url] = f"{error.msg}; {error.details}"
+    def to_json(self, health: Mapping[str, str]) -> bytes:
+        """Everything, as one JSON object; `health` is what look_at() found."""
         status = {
             "version": __version__,
             "protocol": frame.PROTOCOL,
@@ -45,9 +39,23 @@ class Statistics:
             "since": self._since,
             "requests": {f"{command} {result}": number for (command, result), number in sorted(self._requests.items())},
             "seconds": {command: _quantiles(list(times)) for command, times in sorted(self._seconds.items())},
-            "stores": health,
+            "stores": dict(health),
         }
         return jsontext.to_bytes(jsontext.pretty(status))
+
+
+def look_at(stores: Iterable[tuple[str, Store]]) -> dict[str, str]:
+    """How each store is, by its URL. May take as long as a server that does not answer."""
+    health = {}
+    for url, store in stores:
+        try:
+            store.check()
+            health[url] = "ok"
+        except CniError as error:
+            health[url] = f"{error.msg}; {error.details}"
+        except Exception as error:  # a store of somebody else's: others' health is to be told all the same
+            health[url] = f"{type(error).__name__}: {error}"
+    return health
 
 
 def _code(reply: Reply) -> str:

@@ -7,7 +7,7 @@ import json
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from itertools import count
 from pathlib import Path
 
@@ -21,7 +21,7 @@ GROWTH = 1.0
 """MiB that it may have more at the end than when every kind of call was made for the first time."""
 
 BURST = 100
-ROUND = 5 * BURST + 2 * BURST // 4
+ROUND = 5 * BURST + 2 * BURST // 4 + 4 * BURST // 20
 """Calls in a round."""
 
 ROUNDS_IN_A_LOT = 10
@@ -54,6 +54,13 @@ def _round(service: Service, data_dir: Path, number: int, numbers: Iterator[int]
         assert ask(service.socket, environment("ADD", names[index]), stdin)[0] == 1  # it has an address already
         with Client(service.socket) as caller:  # and goes away before it is answered
             caller.send(environment("ADD", f"lost{next(numbers)}"), stdin)
+    for index in range(BURST // 20):
+        bad = next(numbers)
+        ask(service.socket, environment(f"BAD{bad}"), stdin)
+        ask(service.socket, environment("ADD", f"bad/{bad}"), stdin)
+        ask(service.socket, environment("ADD"), b"[" * (bad % 1000))
+        with Client(service.socket) as caller, suppress(OSError):
+            caller.socket.sendall(bytes([0, 0, 1]) * (index + 1))  # no frame, or half of one
     answers = _together(service, [(environment("DEL", name), later[name]) for name in names])
     answers += [ask(service.socket, environment("DEL", name), stdin) for name in names]
     answers += [ask(service.socket, environment("VERSION")) for _ in range(BURST)]

@@ -128,7 +128,7 @@ def test_a_caller_may_be_slow_with_its_config(serve: Serve, own_launcher: Path, 
 
 
 def test_more_clients_than_there_is_room_for_wait_their_turn(serve: Serve, tmp_path: Path) -> None:
-    service = serve(settings={"ipam.daemon.server.MOST_CONNECTIONS": 20, **SOON})
+    service = serve(settings={"ipam.daemon.limits.MOST_CONNECTIONS": 20, **SOON})
     with ExitStack() as silent:
         for _ in range(200):
             silent.enter_context(Client(service.socket))

@@ -5,7 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ipam.daemon.executor import Executor
+import pytest
+
+from ipam.daemon.executor import LONG, Executor
 from ipam.errors import InputOutput, TryAgain
 from ipam.handler import prepare
 from ipam.model import StoreConfig
@@ -14,7 +16,7 @@ from ipam.registry import Stores
 from ipam.request import Reply, Request, Work
 from ipam.store import Busy, Store, Transaction
 from tests.daemon.calls import code, config, environment, leases
-from tests.daemon.service import PATIENCE
+from tests.daemon.service import PATIENCE, until
 
 Change = Callable[[Transaction], Any]
 Attempt = Callable[[Callable[[], Any]], Any]
@@ -60,22 +62,43 @@ class Fateful(Stores):
         return hindered
 
 
-def run(stores: Stores, data_dir: Path, count: int, command: str = "ADD") -> list[int]:
-    """The codes of the answers to `count` calls that wait together."""
-    answers: list[Reply] = []
-    rung = threading.Event()
-    executor = Executor(rung.set)
-    for number in range(count):
-        work = prepare(Request(environment(command, f"c{number}"), config(data_dir)), this_host(), stores)
-        assert isinstance(work, Work)
-        executor.submit(work, answers.append)
-    executor.run()
-    while executor.unfinished:
-        assert rung.wait(PATIENCE)
-        rung.clear()
-        executor.collect()
+class Bench:
+    """An executor, and the answers that it gave."""
+
+    def __init__(self, stores: Stores, data_dir: Path) -> None:
+        self._stores = stores
+        self._data_dir = data_dir
+        self._rung = threading.Event()
+        self._executor = Executor(self._rung.set)
+        self._calls = 0
+        self.answers: list[Reply] = []
+
+    def run(self, count: int, command: str = "ADD") -> None:
+        """So many calls that wait together, until they are answered."""
+        for number in range(self._calls, self._calls + count):
+            request = Request(environment(command, f"c{number}"), config(self._data_dir))
+            work = prepare(request, this_host(), self._stores)
+            assert isinstance(work, Work)
+            self._executor.submit(work, self.answers.append)
+        self._calls += count
+        self._executor.run()
+        while self._executor.unfinished:
+            assert self._rung.wait(PATIENCE)
+            self._rung.clear()
+            self._executor.collect()
+
+    def rest(self) -> None:
+        """Until every lane has ended."""
+        until("only this thread is left", lambda: threading.active_count() == 1)
+        self._executor.collect()
+
+
+def run(stores: Stores, data_dir: Path, count: int) -> list[int]:
+    """The codes of the answers to `count` ADDs that wait together."""
+    bench = Bench(stores, data_dir)
+    bench.run(count)
     stores.close()
-    return [code(answer.stdout) for answer in answers]
+    return [code(answer.stdout) for answer in bench.answers]
 
 
 def test_what_is_free_is_done_at_once(tmp_path: Path) -> None:
@@ -127,3 +150,56 @@ def test_a_failure_that_nobody_foresaw_is_a_bug_of_its_own_call_alone(tmp_path: 
 
     stores = Fateful(bug, bug, bug, attempt)
     assert run(stores, tmp_path, 2) == [199, 0]
+
+
+class Clock:
+    """Time that passes only where a test lets it."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def slowly(self, action: Callable[[], Any]) -> Any:
+        """What happens where the disk is slow."""
+        self.now += 2 * LONG
+        return action()
+
+
+def test_a_network_that_kept_others_waiting_has_a_lane_until_it_is_quick_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock()
+    monkeypatch.setattr("ipam.daemon.executor.monotonic", clock)
+    stores = Fateful(clock.slowly, clock.slowly, attempt, attempt)
+    bench = Bench(stores, tmp_path)
+    for _ in range(4):
+        bench.run(1)
+        bench.rest()
+    assert stores.attempts == ["transact_now", "transact", "transact", "transact_now"]
+    assert [answer.exit_code for answer in bench.answers] == [0] * 4
+    stores.close()
+
+
+def test_questions_are_answered_while_a_store_keeps_one_waiting() -> None:
+    rung, held = threading.Event(), threading.Event()
+    executor = Executor(rung.set)
+    answers: list[bytes] = []
+
+    def question(text: bytes, *, waits: bool = False) -> Callable[[], Reply]:
+        def answer() -> Reply:
+            assert not waits or held.wait(PATIENCE)
+            return Reply(0, text)
+
+        return answer
+
+    for key, text, waits in (("dead", b"1", True), ("dead", b"2", False), ("alive", b"3", False)):
+        executor.submit_aside(key, question(text, waits=waits), lambda reply: answers.append(reply.stdout))
+    while executor.unfinished:
+        assert rung.wait(PATIENCE)
+        rung.clear()
+        executor.collect()
+        if answers == [b"3"]:
+            held.set()
+    assert answers == [b"3", b"1", b"2"]

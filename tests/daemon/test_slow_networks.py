@@ -1,15 +1,24 @@
 """A network whose lock somebody holds waits alone: others are answered at once, and its own order is kept."""
 
 import json
+import shutil
 import time
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
+from tests.conftest import missing
 from tests.daemon.calls import address, code, config, environment, history, leases
+from tests.daemon.conftest import Serve
 from tests.daemon.service import Client, Service, ask, until
 from tests.faults.calls import await_waiters, held_lock, release
+
+SLOW_DISK = "fsync,fdatasync:delay_exit=300000"
+"""For strace's inject: microseconds that each wait for the disk takes longer."""
+
+SLOW_CHECK = "fstatfs:delay_exit=2000000"
+"""The same for asking a file system how it is."""
 
 LONG = 120
 """A lockTimeout, in seconds, that no test waits for."""
@@ -129,3 +138,40 @@ def test_a_daemon_ends_though_one_still_stands_in_the_queue(service: Service, tm
         assert code(ask(service.socket, environment("ADD"), config(tmp_path, lockTimeout=0.05))[1]) == 11
         await_waiters(lock, 1)
         assert service.stop() == 0
+
+
+def test_other_networks_do_not_wait_for_the_disk_of_one(serve: Serve, tmp_path: Path) -> None:
+    if not shutil.which("strace"):
+        missing("strace")
+    strace = ["strace", "-D", "-f", "-qq", "-o", str(tmp_path / "trace"), "-e", f"inject={SLOW_DISK}"]
+    service = serve(prefix=[*strace, "-e", "trace=fsync,fdatasync", "--"])
+    full, quick = config(tmp_path, "full", durability="full"), config(tmp_path, "quick")
+    assert ask(service.socket, environment("ADD", "first"), full)[0] == 0
+    with Client(service.socket) as waiting:
+        waiting.send(environment("ADD", "second"), full)
+        until("its lane has begun", lambda: threads(service) > 1)
+        answered = 0
+        while threads(service) > 1:  # as long as the disk lets it wait
+            assert ask(service.socket, environment("ADD", f"c{answered}"), quick)[0] == 0
+            answered += 1
+        assert waiting.receive()[0] == 0
+    assert answered > 10
+
+
+def test_nobody_waits_for_the_health_of_a_store(serve: Serve, tmp_path: Path) -> None:
+    if not shutil.which("strace"):
+        missing("strace")
+    strace = ["strace", "-D", "-f", "-qq", "-o", str(tmp_path / "trace"), "-e", f"inject={SLOW_CHECK}"]
+    service = serve(prefix=[*strace, "-e", "trace=fstatfs", "--"])
+    stdin = config(tmp_path, version="1.1.0")
+    assert ask(service.socket, environment("ADD", "first"), stdin)[0] == 0
+    with Client(service.socket) as runtime, Client(service.socket) as operator:
+        runtime.send(environment("STATUS"), stdin)
+        operator.send({"IPAM_QUERY": "status"})
+        until("both are asked aside", lambda: threads(service) > 2)
+        for number in range(20):
+            assert ask(service.socket, environment("ADD", f"c{number}"), stdin)[0] == 0
+        assert threads(service) > 1
+        assert runtime.receive() == (0, b"", b"")
+        status, stdout, _ = operator.receive()
+        assert (status, json.loads(stdout)["stores"]) == (0, {f"file://{tmp_path}": "ok"})

@@ -1,0 +1,22 @@
+"""How many callers there is room for."""
+
+from __future__ import annotations
+
+import resource
+
+MOST_CONNECTIONS = 4096
+_OTHER_FILES = 1024  # that stores may have open at once
+
+
+def room_for_connections() -> int:
+    """How many connections there can be; raises the limit on open files as far as that is allowed."""
+    files, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MOST_CONNECTIONS + _OTHER_FILES
+    if hard != resource.RLIM_INFINITY:
+        wanted = min(wanted, hard)
+    if files != resource.RLIM_INFINITY and files < wanted:
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+        except OSError:  # a sandbox may forbid it
+            wanted = files
+    return min(MOST_CONNECTIONS, max(wanted - _OTHER_FILES, wanted // 2))
