@@ -62,33 +62,51 @@ def perform(work: Work) -> Reply:
     return _answer(work, lambda: work.store.transact(work.network, work.change))
 
 
-def perform_together(works: list[Work], *, now: bool = False) -> list[Reply]:
+def perform_together(
+    works: list[Work], *, now: bool = False, deliver: Callable[[list[Reply]], None] | None = None
+) -> list[Reply]:
     """Do several works on one network of one store in one commit, in their order, and answer them all.
 
     Each is answered as if it had been alone: a change that refuses has changed nothing (see Transaction), and
     where the commit itself fails, each is tried by itself. With `now`, raises Busy rather than wait. Of several,
     raises TryAgain and StoreUnavailable for all: whoever asked again would wait as long again (see refuse()).
+    `deliver` gets the answers too, as soon as they are certain: the store may still have to tidy up then.
     """
     store, network = works[0].store, works[0].network
     transact = store.transact_now if now else store.transact
+    replies: list[Reply] = []
+
+    def hand_over(outcomes: list[Callable[[], Any]]) -> None:
+        replies.extend([_answer(work, outcome) for work, outcome in zip(works, outcomes, strict=True)])
+        if deliver is not None:
+            deliver(replies)
 
     def change(tx: Transaction) -> list[Callable[[], Any]]:
-        return [_attempt(tx, work.change) for work in works]
+        outcomes = [_attempt(tx, work.change) for work in works]
+        tx.when_committed(lambda: hand_over(outcomes))
+        return outcomes
 
     def alone(work: Work) -> Callable[[], Any]:
         return lambda: transact(network, work.change)
 
-    if len(works) == 1:
-        return [_answer(works[0], alone(works[0]))]
     try:
         outcomes = transact(network, change)
-    except (TryAgain, StoreUnavailable, Busy):
+    except Busy:
         raise
-    except Exception:  # nothing was changed; each finds out by itself what is wrong
-        if now:  # but not here, where the next could be busy when the first is done
+    except Exception as error:
+        if replies:  # they are out already: this is no refusal, but a bug
+            raise
+        if len(works) == 1:
+            outcomes = [_raising(error)]
+        elif isinstance(error, TryAgain | StoreUnavailable):
+            raise
+        elif now:  # nothing was changed; but here, the next could be busy when the first has been tried by itself
             raise Busy from None
-        outcomes = [alone(work) for work in works]
-    return [_answer(work, outcome) for work, outcome in zip(works, outcomes, strict=True)]
+        else:
+            outcomes = [alone(work) for work in works]
+    if not replies:
+        hand_over(outcomes)
+    return replies
 
 
 def refuse(works: list[Work], error: CniError) -> list[Reply]:
@@ -100,13 +118,15 @@ def _attempt(tx: Transaction, change: Callable[[Transaction], Any]) -> Callable[
     try:
         result = change(tx)
     except CniError as error:
-        refusal = error
-
-        def refuse() -> Any:
-            raise refusal
-
-        return refuse
+        return _raising(error)
     return lambda: result
+
+
+def _raising(error: Exception) -> Callable[[], Any]:
+    def fail() -> Any:
+        raise error
+
+    return fail
 
 
 def _answer(work: Work, outcome: Callable[[], Any]) -> Reply:

@@ -79,6 +79,13 @@ class Transaction(ABC):
         Then the address rests for `rest` seconds: next_free() passes it over, but a claim may take it.
         """
 
+    def when_committed(self, action: Callable[[], None]) -> None:  # noqa: B027 - most stores have nothing to tidy up
+        """Have `action` called as soon as the change is committed, while the store may still have to tidy up.
+
+        A store MAY do that, at most once and before transact() returns; callers must not count on it. `action`
+        must not raise.
+        """
+
     @abstractmethod
     def last_boot(self, node: str) -> str | None:
         """The boot id that `node` told last, or None where it never did."""

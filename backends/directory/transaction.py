@@ -44,6 +44,7 @@ class DirectoryTransaction(Transaction):
         self._boot: tuple[str, str] | None = None
         self._rests: dict[Address, float] | None = None
         self._rests_changed = False
+        self._when_committed: Callable[[], None] | None = None
 
     def leases(self) -> Iterator[Lease]:
         """See Transaction."""
@@ -143,6 +144,10 @@ class DirectoryTransaction(Transaction):
         self._taken.mark(lease.address, taken=what == CLAIM)
         self._events.append(Event(self._host.clock(), self._host.boot, self._network, what, lease, why, note))
 
+    def when_committed(self, action: Callable[[], None]) -> None:
+        """See Transaction: nobody else comes in before transact() returns, but the caller can have its answer."""
+        self._when_committed = action
+
     def last_boot(self, node: str) -> str | None:
         """See Transaction."""
         told = self._place.last_boot
@@ -186,6 +191,10 @@ class DirectoryTransaction(Transaction):
             raise
         if not written:
             return
+        for range_set, address in self._cursors.items():
+            _done(self._place.cursor(range_set).write, address)
+        if self._when_committed is not None:  # what Go would look at is done: the rest is our own records
+            self._when_committed()
         try:
             self._write_index()
             self._stamp(end + sum(map(len, lines)))
@@ -272,8 +281,6 @@ class DirectoryTransaction(Transaction):
             if claimed is None or claimed.attachment != lease.attachment:
                 self._place.index.remove(lease.attachment, address)
         self._taken.save()
-        for range_set, address in self._cursors.items():
-            _done(self._place.cursor(range_set).write, address)
         if self._boot:
             _done(self._place.begin_boot, *self._boot)
 

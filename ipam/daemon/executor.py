@@ -6,6 +6,7 @@ import os
 import traceback
 from collections import deque
 from collections.abc import Callable, Hashable
+from functools import partial
 from queue import SimpleQueue
 from threading import Lock, Thread
 from time import monotonic
@@ -71,17 +72,19 @@ class Executor:
                 begun = monotonic()
                 batch = [jobs.popleft() for _ in range(min(BATCH, len(jobs)))]
                 try:
-                    replies = perform_together([work for work, _ in batch], now=True)
+                    perform_together([work for work, _ in batch], now=True, deliver=partial(self._deliver, batch))
                 except Busy:
                     self._delegate(key, [*batch, *jobs], perform_together)
                     break
                 except (TryAgain, StoreUnavailable) as error:
-                    replies = refuse([work for work, _ in batch], error)
+                    self._deliver(batch, refuse([work for work, _ in batch], error))
                 if monotonic() - begun > LONG:
                     self._lengthy.add(key)
-                for (_, done), reply in zip(batch, replies, strict=True):
-                    self.unfinished -= 1
-                    done(reply)
+
+    def _deliver(self, batch: list[Job], replies: list[Reply]) -> None:
+        for (_, done), reply in zip(batch, replies, strict=True):
+            self.unfinished -= 1
+            done(reply)
 
     def _delegate(self, key: Hashable, jobs: Iterable[Job], do: Callable[[list[Any]], list[Reply]]) -> None:
         lane = self._lanes.get(key)

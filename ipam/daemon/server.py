@@ -207,10 +207,11 @@ class Server:
             self._executor.submit(work, lambda reply: self._finish(connection, command, reply))
 
     def _finish(self, connection: Connection, command: str, reply: Reply) -> None:
-        self._statistics.count(command, reply, monotonic() - connection.started)
+        seconds = monotonic() - connection.started
+        self._answer(connection, reply)
+        self._statistics.count(command, reply, seconds)
         if reply.exit_code and reply.stderr:
             _log(reply.stderr)
-        self._answer(connection, reply)
 
     def _tell_status(self, connection: Connection) -> None:
         """Answer `ipam status`."""
