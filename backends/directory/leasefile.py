@@ -8,14 +8,21 @@ from binascii import crc32
 from backends.directory.files import (
     MOST_BYTES,
     NotRegular,
+    close,
     create_whole,
     name_bytes,
     read_small,
     remove_anything,
+    write_all,
 )
+from backends.directory.files import remove as remove_file
 from backends.directory.kept import KeptFile
 from ipam.address import format_address, parse_address
 from ipam.model import GO_SPACE, Address, Attachment, Lease, valid_name
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from backends.directory.spares import Spares
 
 UNREADABLE = Attachment("", "")
 """Stands for whatever keeps an address without being a lease: nobody's, and never handed out."""
@@ -58,14 +65,32 @@ def read(address: Address, directory: int) -> Attachment | None:
     return None if data is None else parse(data)
 
 
-def create(lease: Lease, directory: int, scratch: int, *, durable: bool) -> None:
-    """Make the lease file, whole or not at all. Raises FileExistsError, OSError.
+def create(lease: Lease, directory: int, spares: Spares, *, durable: bool) -> None:
+    """Make the lease file, of a spare one if there is any; whole or not at all. Raises FileExistsError, OSError.
 
     Its modification time is when the lease was made, to the second; the rest says in which boot (see made_in).
     """
     moment = int(lease.since) * _SECOND + _mark(lease.boot)
     data = content(lease.attachment)
-    create_whole(file_name(lease.address), directory, data, scratch, moment=moment, durable=durable)
+    spare = spares.open_one()
+    if spare is None:
+        create_whole(file_name(lease.address), directory, data, spares.records, moment=moment, durable=durable)
+        return
+    fd, name = spare
+    try:
+        write_all(fd, data)
+        posix.ftruncate(fd, len(data))
+        posix.utime(fd, ns=(moment, moment))
+        if durable:
+            posix.fsync(fd)
+        spares.give(name, file_name(lease.address), directory)
+    finally:
+        close(fd)
+
+
+def remove(address: Address, directory: int) -> bool:
+    """Remove the lease file; whether it was there. Raises OSError."""
+    return remove_file(file_name(address), directory)
 
 
 def made_in(boot: str, address: Address, directory: int) -> bool:

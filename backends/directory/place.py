@@ -11,6 +11,7 @@ from backends.directory.index import Index
 from backends.directory.journal import Journal
 from backends.directory.kept import KeptFile, identity, same
 from backends.directory.lock import LOCK
+from backends.directory.spares import Spares
 from backends.directory.taken import Bitmaps
 
 BOOT = b"boot"
@@ -60,6 +61,7 @@ class Place:
         self.journal = Journal(self.records)
         self.index = Index(self.records)
         self.bitmaps = Bitmaps(self.taken)
+        self.spares = Spares(self.records)
         self._cursors: dict[int, leasefile.Cursor] = {}
 
     def _directory(self, name: bytes, parent: int | None, *, create: bool, link: bool = False) -> int:
@@ -137,6 +139,7 @@ class Place:
         """Close everything."""
         if hasattr(self, "_cursors"):
             self._let_go()
+            self.spares.close()
             self.lock.close()
         while self._open:
             close(self._open.pop())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import posix
 
 from backends.directory import journal, leasefile, taken
-from backends.directory.files import remove, remove_anything
+from backends.directory.files import remove_anything
 from backends.directory.index import checksum
 from backends.directory.reading import Scan, last_claims, read_events
 from backends.directory.retention import finish_forgetting
@@ -28,7 +28,7 @@ def recover(place: Place, network: str, host: Host) -> None:
     scan = Scan(place.leases)
     for address in scan.debris:
         try:
-            remove(leasefile.file_name(address), place.leases)
+            leasefile.remove(address, place.leases)
         except OSError:
             scan.blocked.append(address)
     for name in posix.listdir(place.records):
@@ -73,7 +73,7 @@ def _settle_interrupted(place: Place, scan: Scan, known: Known) -> None:
 def _take_away(place: Place, scan: Scan, address: Address, mark: int) -> None:
     who = scan.holders.get(address)
     if who is not None and checksum(who) == mark:
-        remove(leasefile.file_name(address), place.leases)
+        leasefile.remove(address, place.leases)
         del scan.holders[address]
 
 

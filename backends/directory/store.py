@@ -5,10 +5,11 @@ from __future__ import annotations
 import posix
 from _stat import S_ISDIR
 
+from backends.directory.commit import Stale
 from backends.directory.files import NotRegular, close, name_bytes, open_directory, storage_error, unavailable
 from backends.directory.lock import acquire, release
 from backends.directory.place import RECORDS, Place, full_path
-from backends.directory.transaction import DirectoryTransaction, Stale
+from backends.directory.transaction import DirectoryTransaction
 from ipam.errors import InputOutput, InvalidConfig, StoreUnavailable, TryAgain
 from ipam.jsontext import quote
 from ipam.model import valid_name
@@ -75,7 +76,11 @@ class DirectoryStore(Store):
         """
         try:
             for _ in range(_TRIES):
-                place = self._kept.pop(network, None) or Place(self._root, network, create=True)
+                place = self._kept.pop(network, None)
+                if place is not None:
+                    place.spares.open()  # this process will be asked more often than once
+                else:
+                    place = Place(self._root, network, create=True)
                 is_there = True
                 try:
                     acquire(place.lock, place.name, self._timeout if timeout is None else timeout)
