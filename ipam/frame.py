@@ -2,7 +2,8 @@
 
 A frame is a length (4 bytes, big-endian) and as many bytes, its payload:
 
-    request   protocol (1 byte), then NAME=VALUE NUL for each CNI_ variable and TRACEPARENT, NUL, all of stdin
+    request   protocol (1 byte), then NAME=VALUE NUL for each CNI_ variable, for TRACEPARENT, and for OWN_NETNS where
+              that is so; NUL, all of stdin
     reply     protocol (1 byte), exit status (1 byte), length of the text for stderr (4 bytes, big-endian),
               that text, and to the end what goes to stdout
 
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 PROTOCOL = 1
 REFUSED = 255
 """The exit status that stands for "I do not speak your protocol, and nothing was done"."""
+
+OWN_NETNS = "IPAM_OWN_NETNS"
+"""The variable that a launcher adds where CNI_NETNS is the network namespace that it runs in itself."""
 
 UNDELIVERED = b"U"
 """What a launcher sends after its request, when the caller did not get the answer and never will."""

@@ -244,15 +244,19 @@ def _refuse_own_netns(request: Request) -> None:
     if cni.netns_override(request.env):
         return
     netns = request.env["CNI_NETNS"]
-    try:
-        theirs, ours = posix.stat(netns), posix.stat(request.own_netns)
-    except (OSError, ValueError):
-        return  # a namespace that is not there (yet) is the main plugin's business
-    if (theirs.st_dev, theirs.st_ino) == (ours.st_dev, ours.st_ino):
+    if _is_own_netns(netns) if request.own_netns is None else request.own_netns:
         raise BadEnvironment(
             "plugin's netns and netns from CNI_NETNS should not be the same",
             f"CNI_NETNS={netns}; CNI_NETNS_OVERRIDE=1 allows it",
         )
+
+
+def _is_own_netns(netns: str) -> bool:
+    try:
+        theirs, ours = posix.stat(netns), posix.stat("/proc/self/ns/net")
+    except (OSError, ValueError):
+        return False  # a namespace that is not there (yet) is the main plugin's business
+    return (theirs.st_dev, theirs.st_ino) == (ours.st_dev, ours.st_ino)
 
 
 def _bug(version: str, error: Exception) -> Reply:

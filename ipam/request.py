@@ -13,11 +13,15 @@ if TYPE_CHECKING:
 
 
 class Request(Value):
-    """One call as it came in: the CNI_* variables, the bytes of stdin, the caller's own network namespace."""
+    """One call as it came in: the CNI_* variables, the bytes of stdin.
+
+    `own_netns`: whether CNI_NETNS is the network namespace that the caller runs in; None where that is for us to see,
+    because the caller's process is this one.
+    """
 
     __slots__ = ("env", "own_netns", "stdin")
 
-    def __init__(self, env: Mapping[str, str], stdin: bytes, own_netns: str = "/proc/self/ns/net") -> None:
+    def __init__(self, env: Mapping[str, str], stdin: bytes, *, own_netns: bool | None = None) -> None:
         self.env = env
         self.stdin = stdin
         self.own_netns = own_netns

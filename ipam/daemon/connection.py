@@ -30,11 +30,10 @@ class Connection:
     `started` is when the whole request was here, `watched` are the epoll events that it is registered for.
     """
 
-    __slots__ = ("_gave_up", "_in", "_out", "answered", "deadline", "peer", "reply", "socket", "started", "watched")
+    __slots__ = ("_gave_up", "_in", "_out", "answered", "deadline", "reply", "socket", "started", "watched")
 
-    def __init__(self, sock: socket.socket, peer: int) -> None:
+    def __init__(self, sock: socket.socket) -> None:
         self.socket = sock
-        self.peer = peer
         self.started = monotonic()
         self.deadline: float | None = self.started + SILENCE_DEADLINE
         self.reply: Reply | None = None
@@ -67,7 +66,7 @@ class Connection:
                 self._in.clear()
                 protocol, env, stdin = frame.decode_request(payload)
                 self.started, self.deadline = monotonic(), None
-                return protocol, Request(env, stdin, f"/proc/{self.peer}/ns/net")
+                return protocol, Request(env, stdin, own_netns=frame.OWN_NETNS in env)
 
     def has_left(self) -> bool:
         """Whether the launcher closed its end, or said that nobody waits, before it was answered."""

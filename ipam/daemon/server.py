@@ -146,11 +146,11 @@ class Server:
                 if error.errno in _NO_ROOM:
                     self._ignore()
                 return
-            pid, uid, _gid = _CREDENTIALS.unpack(sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+            _pid, uid, _gid = _CREDENTIALS.unpack(sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
             if uid not in self._allowed:
                 sock.close()
                 continue
-            connection = Connection(sock, pid)
+            connection = Connection(sock)
             self._connections[sock.fileno()] = connection
             self._advance(connection, select.EPOLLIN)
 

@@ -40,6 +40,7 @@ __attribute__((used)) static const char mark[] = "ipam launcher, protocol " TEXT
 static uint8_t request[4 + VARIABLES_LIMIT + STDIN_LIMIT + 1], reply[4 + REPLY_LIMIT];
 static size_t config_at, request_end; /* where in the request the config begins, and where it ends */
 static char **environment;
+static const char *command; /* CNI_COMMAND, or NULL */
 static int server;   /* the connection to the daemon */
 static long give_up; /* when the whole call's deadline comes */
 
@@ -130,15 +131,15 @@ _Noreturn static void run_one_shot_again(void)
     run_one_shot();
 }
 
-/* Were one of 0, 1, 2 closed, the socket would take its number. Without a stdout no answer could be given. */
+/* Were one of 0, 1, 2 closed, the socket would take its number. */
 static void occupy_standard_descriptors(void)
 {
-    if (call3(fcntl, 1, F_GETFD, 0) < 0)
-        leave(1);
-    for (int fd = 0; fd <= 2; fd += 2) {
+    if (is("ADD", command) && call3(fcntl, 1, F_GETFD, 0) < 0)
+        leave(1); /* nobody can be answered: take nothing */
+    for (int fd = 0; fd <= 2; fd++) {
         long error = call3(fcntl, fd, F_GETFD, 0) < 0 ? call4(openat, AT_FDCWD, "/dev/null", O_RDWR, 0) : fd;
         if (error != fd)
-            fail("5", "stdin or stderr is closed", "/dev/null: ", reason(error), NULL);
+            fail("5", "a standard descriptor is closed", "/dev/null: ", reason(error), NULL);
     }
 }
 
@@ -167,24 +168,37 @@ static void connect_to_daemon(void)
     fail("11", "cannot connect to the ipam daemon", address.path, ": ", reason(error), ADVICE, NULL);
 }
 
-/* Put the variables that a plugin may see into the request. */
+static void put_variable(const char *text)
+{
+    do {
+        if (request_end == 4 + VARIABLES_LIMIT)
+            fail("4", "the CNI_ variables are too long", "together they may have 256 KiB", NULL);
+        request[request_end++] = (uint8_t)*text;
+    } while (*text++);
+}
+
+/* Whether CNI_NETNS is the network namespace that this process is in. The daemon may see neither. */
+static int is_own_netns(void)
+{
+    const char *netns = variable("CNI_NETNS=");
+    struct stat theirs, ours;
+    return netns && !call4(newfstatat, AT_FDCWD, netns, &theirs, 0) &&
+           !call4(newfstatat, AT_FDCWD, "/proc/self/ns/net", &ours, 0) &&
+           theirs.device == ours.device && theirs.inode == ours.inode;
+}
+
+/* Put the variables that a plugin may see into the request, and what it could see for itself in our place. */
 static void collect_variables(void)
 {
-    char *const start = (char *)request + 4, *const limit = start + VARIABLES_LIMIT - 1;
-    char *end = start;
-    *end++ = PROTOCOL;
-    for (char **each = environment; *each; each++) {
-        const char *name = *each, *text = name;
-        if (!after("CNI_", name) && !after("TRACEPARENT=", name))
-            continue;
-        while (*text && end < limit)
-            *end++ = *text++;
-        if (end == limit)
-            fail("4", "the CNI_ variables are too long", "together they may have 256 KiB", NULL);
-        *end++ = 0;
-    }
-    *end++ = 0;
-    config_at = request_end = (size_t)(end - (char *)request);
+    request[4] = PROTOCOL;
+    request_end = 5;
+    for (char **each = environment; *each; each++)
+        if (after("CNI_", *each) || after("TRACEPARENT=", *each))
+            put_variable(*each);
+    if (is_own_netns())
+        put_variable("IPAM_OWN_NETNS=1");
+    put_variable("");
+    config_at = request_end;
 }
 
 /* Put stdin into the request. VERSION can do without. */
@@ -272,12 +286,12 @@ __attribute__((used)) _Noreturn void run(char **stack)
     give_up = now() + DEADLINE * 1000;
     struct sigaction ignore = {SIG_IGN, 0, 0, 0}; /* a reader that has gone is an error to handle */
     call4(rt_sigaction, SIGPIPE, &ignore, NULL, sizeof ignore.mask);
+    command = variable("CNI_COMMAND=");
     occupy_standard_descriptors();
     connect_to_daemon();
     collect_variables();
-    const char *command = variable("CNI_COMMAND="), *rest = command ? after("VERSION", command) : NULL;
     if (command)
-        collect_config(!rest || *rest);
+        collect_config(!is("VERSION", command));
     send_request();
     receive_reply();
     leave(deliver_reply());

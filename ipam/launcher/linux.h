@@ -17,13 +17,14 @@ struct pollfd { int fd; short events, revents; };
 struct timespec { long seconds, nanoseconds; };
 struct timeval { long seconds, microseconds; };
 struct sigaction { unsigned long handler, flags, restorer, mask; };
+struct stat { uint64_t device, inode; char others[128]; };
 
 #if defined(__x86_64__) && defined(__LP64__)
 
 enum {
     NR_read = 0, NR_write = 1, NR_lseek = 8, NR_rt_sigaction = 13, NR_socket = 41, NR_connect = 42, NR_sendto = 44,
     NR_recvfrom = 45, NR_setsockopt = 54, NR_execve = 59, NR_fcntl = 72, NR_clock_gettime = 228, NR_exit_group = 231,
-    NR_openat = 257, NR_readlinkat = 267, NR_ppoll = 271, NR_dup3 = 292, NR_memfd_create = 319
+    NR_openat = 257, NR_newfstatat = 262, NR_readlinkat = 267, NR_ppoll = 271, NR_dup3 = 292, NR_memfd_create = 319
 };
 
 /* The kernel starts a program with the stack pointer at argc; run() gets it as its argument, on an aligned stack. */
@@ -43,7 +44,7 @@ static long call6(long number, long a, long b, long c, long d, long e, long f)
 
 enum {
     NR_dup3 = 24, NR_fcntl = 25, NR_openat = 56, NR_lseek = 62, NR_read = 63, NR_write = 64, NR_ppoll = 73,
-    NR_readlinkat = 78, NR_exit_group = 94, NR_clock_gettime = 113, NR_rt_sigaction = 134, NR_socket = 198,
+    NR_readlinkat = 78, NR_newfstatat = 79, NR_exit_group = 94, NR_clock_gettime = 113, NR_rt_sigaction = 134, NR_socket = 198,
     NR_connect = 203, NR_sendto = 206, NR_recvfrom = 207, NR_setsockopt = 208, NR_execve = 221, NR_memfd_create = 279
 };
 

@@ -19,6 +19,13 @@ static const char *after(const char *beginning, const char *text)
     return text;
 }
 
+/* Whether `text`, which may be NULL, is `word`. */
+static int is(const char *word, const char *text)
+{
+    const char *rest = text ? after(word, text) : NULL;
+    return rest && !*rest;
+}
+
 /* Append to `to` as part of a JSON string, as Go's encoder does. What is not ASCII may be no UTF-8: each byte of it
  * is escaped. Returns where it ends. */
 static char *append_escaped(char *to, const char *text)

@@ -22,16 +22,14 @@ WHOLE = Plan(
     full_prefix=16,
     full_rounds=5,
     traced=[0, 1_000, 60_000],
-    bursts=[110],
-    burst_rounds=5,
+    bursts={110: 7, 1_000: 3},
 )
 QUICK = Plan(
     sizes={0: 15, 110: 15, 1_000: 10, 10_000: 5},
     full_prefix=20,
     full_rounds=5,
     traced=[0, 1_000, 10_000],
-    bursts=[110],
-    burst_rounds=1,
+    bursts={110: 3},
 )
 
 

@@ -7,14 +7,32 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+from ipam.frame import encode_reply
 from ipam.launcher.compile import compile_launcher, find_compiler
 from tests.bench import leases
-from tests.daemon.service import Service
+from tests.daemon.service import Service, until
 
 GO_PLUGIN_DIRS = [Path("/usr/lib/cni"), Path("/opt/cni/bin")]
 
-PEER = "Go"
+PEER, DAEMON, FULL, LIMIT = "Go", "daemon", "daemon full", "limit"
+
+RESULT = b"""{
+    "cniVersion": "1.0.0",
+    "ips": [
+        {
+            "address": "10.1.0.2/16",
+            "gateway": "10.1.0.1"
+        }
+    ],
+    "routes": [
+        {
+            "dst": "0.0.0.0/0"
+        }
+    ],
+    "dns": {}
+}"""
 
 Background = Callable[[Path], AbstractContextManager[list[int]]]
 Fill = Callable[[Path, str, int, Iterable[int]], None]
@@ -33,7 +51,8 @@ class Contestant:
     `ipam` is added to the config's ipam section (another store, another durability). `background` is
     entered once before all measuring, with a directory of its own, and yields the ids of the processes
     whose CPU time counts as the calls'. `fill(data_dir, network, cursor, addresses)` puts leases where this
-    contestant will look for them.
+    contestant will look for them. It is measured at `sizes` leases only, unless that is None, and on nearly full
+    ranges where `ranges`. One that does not `allocate` gives everybody the same answer.
     """
 
     name: str
@@ -42,6 +61,9 @@ class Contestant:
     ipam: dict[str, object] = field(default_factory=dict)
     background: Background = nothing
     fill: Fill = leases.write
+    sizes: frozenset[int] | None = None
+    ranges: bool = True
+    allocates: bool = True
 
     @property
     def is_peer(self) -> bool:
@@ -72,23 +94,54 @@ def one_shot(scratch: Path) -> Contestant:
     return Contestant("one-shot", [str(directory / "host-local")])
 
 
-def through_daemon(scratch: Path) -> Contestant:
-    """The launcher, and the daemon behind it, with the CPU time of both."""
-    directory = scratch / "daemon-bin"
-    directory.mkdir()
-    compile_launcher(directory / "host-local", socket=str(scratch / "ipam.sock"))
+def through_daemon(scratch: Path, name: str, **options: Any) -> Contestant:
+    """The launcher, and a daemon of this contestant's own behind it, with the CPU time of both."""
+    place = scratch / f"{name.replace(' ', '-')}.sock"
 
     @contextmanager
     def serving(_: Path) -> Iterator[list[int]]:
-        with Service(scratch / "ipam.sock") as service:
+        with Service(place) as service:
             yield [service.pid]
 
-    return Contestant("daemon", [str(directory / "host-local")], background=serving)
+    return Contestant(name, [_launcher(place)], background=serving, **options)
+
+
+def limit(scratch: Path) -> Contestant:
+    """The launcher, and behind it the least that there can be."""
+    place, reply = scratch / "echo.sock", scratch / "reply"
+    reply.write_bytes(encode_reply(0, RESULT))
+    compiler = find_compiler() or []
+    source = Path(__file__).with_name("echo.c")
+    subprocess.run([*compiler, "-O2", "-o", scratch / "echo", source], check=True)
+
+    @contextmanager
+    def echoing(_: Path) -> Iterator[list[int]]:
+        with subprocess.Popen([scratch / "echo", place, reply]) as echo:
+            try:
+                until("it listens", place.exists)
+                yield [echo.pid]
+            finally:
+                echo.kill()
+
+    options = {"sizes": frozenset({0}), "ranges": False, "allocates": False, "fill": fill_nothing}
+    return Contestant(LIMIT, [_launcher(place)], background=echoing, **options)
+
+
+def fill_nothing(_data_dir: Path, _network: str, _cursor: int, _addresses: Iterable[int]) -> None:
+    """For who does not look."""
+
+
+def _launcher(place: Path) -> str:
+    directory = place.with_suffix(".bin")
+    directory.mkdir()
+    compile_launcher(directory / "host-local", socket=str(place))
+    return str(directory / "host-local")
 
 
 def challengers(scratch: Path) -> list[Contestant]:
     """Everyone who is measured against Go; a further door or store is one more entry here."""
     found = [one_shot(scratch)]
     if find_compiler() is not None:
-        found.append(through_daemon(scratch))
+        full = {"ipam": {"durability": "full"}, "sizes": frozenset({0, 1_000}), "ranges": False}
+        found += [through_daemon(scratch, DAEMON), through_daemon(scratch, FULL, **full), limit(scratch)]
     return found

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Sequence
 from statistics import median, quantiles
 
 from tests.bench.calls import Cost
-from tests.bench.contestants import PEER
-from tests.bench.rounds import ADD, DEL, NOTHING, Key, Plan, Results
+from tests.bench.contestants import DAEMON, LIMIT, PEER
+from tests.bench.rounds import ADD, DEL, NOTHING, Burst, Key, Plan, Results
 from tests.bench.targets import TARGETS, Target, Targets, times
 
 
@@ -19,7 +19,8 @@ class Report:
 
     def text(self) -> str:
         """Everything there is to say, as Markdown."""
-        return "\n".join(line for name in self.challengers for line in self._about(name))
+        sections = [*(self._about(name) for name in self.challengers if name != LIMIT), self._limits(), self._memory()]
+        return "\n".join(line for section in sections for line in section)
 
     def _about(self, name: str) -> Iterable[str]:
         targets = TARGETS.get(name, Targets())
@@ -36,7 +37,7 @@ class Report:
         yield from head(
             "leases", "call", "CPU Go", "CPU", "ratio", "target", "", "wall Go", "wall", "ratio", "target", ""
         )
-        for size in self.plan.sizes:
+        for size in self._sizes(name):
             for call in (ADD, DEL, NOTHING):
                 ours, go = (self._median(f"{size:,} leases", call, who) for who in (name, PEER))
                 cpu, wall = ours.cpu / go.cpu, ours.wall / go.wall
@@ -47,17 +48,21 @@ class Report:
                     *(ms(go.wall), ms(ours.wall), times(wall), *judged(targets.wall.get(size), wall)),
                 )
 
+    def _sizes(self, name: str) -> list[int]:
+        """Those at which it was measured."""
+        return [size for size in self.plan.sizes if Key(f"{size:,} leases", ADD, name) in self.results.costs]
+
     def _first_sights(self, name: str) -> Iterable[str]:
         yield from ("", "The first ADD after others made the leases (once, not a median), in ms.", "")
         yield from head("first sight of", "CPU Go", "CPU", "wall Go", "wall")
-        for scene in dict.fromkeys(key.scene for key in self.results.first_sights):
+        for scene in [key.scene for key in self.results.first_sights if key.contestant == name]:
             ours, go = (self.results.first_sights[Key(scene, ADD, who)] for who in (name, PEER))
             yield row(scene, ms(go.cpu), ms(ours.cpu), ms(go.wall), ms(ours.wall))
 
     def _ranges(self, name: str, targets: Targets) -> Iterable[str]:
         prefix = self.plan.full_prefix
         first_scene, last_scene = f"first address of a /{prefix}", f"last free address of a /{prefix}"
-        if not self.plan.full_rounds:
+        if Key(first_scene, ADD, name) not in self.results.costs:
             return
         yield from (
             "",
@@ -74,7 +79,7 @@ class Report:
 
     def _syscalls(self, name: str, targets: Targets) -> Iterable[str]:
         scenes = list(dict.fromkeys(key.scene for key in self.results.syscalls))
-        if not scenes:
+        if not any(key.contestant == name for key in self.results.syscalls):
             return
         yield from ("", "System calls of one call (strace -f).", "")
         yield from head("contestant", "call", *scenes, "difference", "target", "")
@@ -98,37 +103,56 @@ class Report:
             return
         yield from (
             "",
-            "All at once, in ms: until the last is answered, and the 99th percentile of the calls.",
+            "All at once, in ms: until the last is answered, the 99th percentile of the calls, and CPU a call.",
             "",
         )
-        yield from head(
-            "at once",
-            "call",
-            "wall Go",
-            "wall",
-            "ratio",
-            "target",
-            "",
-            "p99 Go",
-            "p99",
-            "ratio",
-            "target",
-            "",
-        )
+        yield from head("at once", "call", "", "Go", "here", "ratio", "target", "")
         for count in self.plan.bursts:
             for call in (ADD, DEL):
-                bursts = [self.results.bursts[Key(f"{count:,} at once", call, who)] for who in (PEER, name)]
-                go_wall, wall = (median(burst.wall for burst in each) for each in bursts)
-                go_p99, p99 = (median(burst.p99 for burst in each) for each in bursts)
-                # The promises are about ADDs.
-                for_wall = targets.burst_wall.get(count) if call == ADD else None
-                for_p99 = targets.burst_p99.get(count) if call == ADD else None
-                yield row(
-                    f"{count:,}",
-                    call,
-                    *(ms(go_wall), ms(wall), times(wall / go_wall), *judged(for_wall, wall / go_wall)),
-                    *(ms(go_p99), ms(p99), times(p99 / go_p99), *judged(for_p99, p99 / go_p99)),
-                )
+                go, ours = (self._burst(count, call, who) for who in (PEER, name))
+                for field, promised in (
+                    ("wall", targets.burst_wall),
+                    ("p99", targets.burst_p99),
+                    ("cpu", targets.burst_cpu),
+                ):
+                    theirs, mine = getattr(go, field), getattr(ours, field)
+                    target = promised.get(count) if call == ADD else None  # the promises are about ADDs
+                    yield row(f"{count:,}", call, field, ms(theirs), ms(mine), *compared(mine / theirs, target))
+
+    def _limits(self) -> Iterable[str]:
+        """How far the daemon is from the least that there can be."""
+        if LIMIT not in self.challengers:
+            return
+        yield from ("", "## How far the daemon is from the limit", "")
+        yield "The limit is the same launcher before a server in C that gives every request the same reply. In ms."
+        yield ""
+        yield from head("", "call", "", "limit", "daemon", "ratio")
+        if 0 in self.plan.sizes:
+            for call in (ADD, DEL):
+                costs = [self._median("0 leases", call, who) for who in (LIMIT, DAEMON)]
+                for field in ("wall", "cpu"):
+                    least, ours = (getattr(cost, field) for cost in costs)
+                    yield row("alone", call, field, ms(least), ms(ours), times(ours / least))
+        for count in self.plan.bursts:
+            for call in (ADD, DEL):
+                least, ours = (self._burst(count, call, who).wall for who in (LIMIT, DAEMON))
+                yield row(f"{count:,} at once", call, "wall", ms(least), ms(ours), times(ours / least))
+
+    def _memory(self) -> Iterable[str]:
+        scenes = list(dict.fromkeys(key.scene for key in self.results.resident))
+        if not scenes:
+            return
+        yield from ("", "## Memory", "", "What the daemons had when each scene was over, in MiB.", "")
+        yield from head("", *scenes)
+        for name in dict.fromkeys(key.contestant for key in self.results.resident):
+            sizes = (self.results.resident.get(Key(scene, "", name)) for scene in scenes)
+            yield row(name, *("" if size is None else f"{size:.1f}" for size in sizes))
+
+    def _burst(self, count: int, call: str, contestant: str) -> Burst:
+        """Medians; CPU is that of one call."""
+        bursts = self.results.bursts[Key(f"{count:,} at once", call, contestant)]
+        wall, p99, cpu = (median(getattr(burst, field) for burst in bursts) for field in Burst._fields)
+        return Burst(wall, p99, cpu / count)
 
     def _median(self, scene: str, call: str, contestant: str) -> Cost:
         costs = self.results.costs[Key(scene, call, contestant)]
@@ -144,6 +168,7 @@ def as_json(results: Results) -> dict[str, object]:
         ],
         "first_sights": [{**key._asdict(), **cost._asdict()} for key, cost in results.first_sights.items()],
         "syscalls": [{**key._asdict(), "count": count} for key, count in results.syscalls.items()],
+        "resident": [{**key._asdict(), "MiB": size} for key, size in results.resident.items()],
         "bursts": [
             {
                 **key._asdict(),
@@ -166,10 +191,15 @@ def judged(target: Target | None, ratio: float) -> tuple[str, str]:
     return (str(target), target.verdict(ratio)) if target else ("", "")
 
 
+def compared(ratio: float, target: Target | None) -> tuple[str, str, str]:
+    """The cells for a ratio, its target and the verdict."""
+    return (times(ratio), *judged(target, ratio))
+
+
 def ms(seconds: float) -> str:
     """Seconds as milliseconds, with the digits that mean something."""
     value = seconds * 1000
-    return f"{value:,.0f}" if value >= 100 else f"{value:.1f}"
+    return f"{value:,.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
 
 def head(*cells: str) -> list[str]:

@@ -4,7 +4,7 @@ import os
 import shutil
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from ipaddress import IPv4Network
 from pathlib import Path
 from typing import NamedTuple
@@ -13,6 +13,7 @@ from tests.bench.calls import Cost, cpu_of
 from tests.bench.contestants import Contestant
 from tests.bench.leases import container_id
 from tests.bench.networks import FIRST, SUBNET, Network
+from tests.daemon.soak import resident
 
 # Go makes some eight calls (sixteen where it finds nothing) for each lease: strace would take minutes.
 TRACED_PEER = 1_000
@@ -38,16 +39,15 @@ class Burst(NamedTuple):
 class Plan(NamedTuple):
     """How much is measured.
 
-    `sizes` maps a number of leases to the number of rounds there; at those that are `traced` system calls are
-    counted.
+    `sizes` maps a number of leases to the number of rounds there, `bursts` a number of calls at once; at those sizes
+    that are `traced` system calls are counted.
     """
 
     sizes: Mapping[int, int]
     full_prefix: int
     full_rounds: int
     traced: Sequence[int]
-    bursts: Sequence[int]
-    burst_rounds: int
+    bursts: Mapping[int, int]
 
 
 class Results:
@@ -58,6 +58,8 @@ class Results:
         self.first_sights: dict[Key, Cost] = {}
         self.syscalls: dict[Key, int] = {}
         self.bursts: dict[Key, list[Burst]] = defaultdict(list)
+        self.resident: dict[Key, float] = {}
+        """MiB that a contestant's daemon had when a scene was over."""
 
 
 class Rounds:
@@ -83,7 +85,8 @@ class Rounds:
     def sized(self, size: int) -> None:
         """ADD, DEL and a DEL that finds nothing where `size` leases exist already."""
         scene = f"{size:,} leases"
-        networks = self._networks(f"bench-{size}", SUBNET)
+        takes_part = [each for each in self.contestants if each.sizes is None or size in each.sizes]
+        networks = self._networks(f"bench-{size}", SUBNET, takes_part)
         for network in networks:
             if size:
                 network.fill(range(FIRST, FIRST + size), FIRST + size - 1)
@@ -91,10 +94,15 @@ class Rounds:
         self._warm_up(scene, networks)
         for turn in self._turns(networks, self.plan.sizes[size]):
             self._round(scene, turn)
+        self._weigh(scene)
         if size in self.plan.traced and shutil.which("strace"):
             self._trace(
                 scene,
-                [network for network in networks if size <= TRACED_PEER or not network.contestant.is_peer],
+                [
+                    network
+                    for network in networks
+                    if network.contestant.sizes is None and (size <= TRACED_PEER or not network.contestant.is_peer)
+                ],
             )
 
     def nearly_full(self) -> None:
@@ -106,8 +114,9 @@ class Rounds:
         subnet = IPv4Network((SUBNET.network_address, prefix))
         last = int(subnet.broadcast_address) - 1
         free = (FIRST + last) // 2
-        empty = self._networks("bench-empty", subnet)
-        full = self._networks("bench-full", subnet)
+        takes_part = [each for each in self.contestants if each.ranges]
+        empty = self._networks("bench-empty", subnet, takes_part)
+        full = self._networks("bench-full", subnet, takes_part)
         for network in full:
             network.fill((address for address in range(FIRST, last + 1) if address != free), free)
         os.sync()
@@ -120,15 +129,22 @@ class Rounds:
 
     def burst(self, count: int) -> None:
         """As many ADDs begun at once, then as many DELs."""
-        networks = self._networks(f"bench-burst-{count}", SUBNET)
+        networks = self._networks(f"bench-burst-{count}", SUBNET, self.contestants)
         for network in networks:
             self._one(network, ADD)
             self._one(network, DEL)
-        for turn in self._turns(networks, self.plan.burst_rounds):
+        for turn in self._turns(networks, self.plan.bursts[count]):
             for call in (ADD, DEL):
                 for network in turn:
                     key = Key(f"{count:,} at once", call, network.contestant.name)
                     self.results.bursts[key].append(self._burst(network, call, count))
+        self._weigh(f"{count:,} at once")
+
+    def _weigh(self, scene: str) -> None:
+        """What the daemons weigh now."""
+        for name, pids in self.daemons.items():
+            if pids:
+                self.results.resident[Key(scene, "", name)] = sum(map(resident, pids))
 
     def _burst(self, network: Network, call: str, count: int) -> Burst:
         before = sum(map(cpu_of, network.daemons))
@@ -138,8 +154,8 @@ class Rounds:
         cpu = sum(cost.cpu for cost in costs) + sum(map(cpu_of, network.daemons)) - before
         return Burst(wall, sorted(cost.wall for cost in costs)[round(0.99 * (count - 1))], cpu)
 
-    def _networks(self, name: str, subnet: IPv4Network) -> list[Network]:
-        networks = [Network(contestant, self.scratch, name, subnet) for contestant in self.contestants]
+    def _networks(self, name: str, subnet: IPv4Network, contestants: Iterable[Contestant]) -> list[Network]:
+        networks = [Network(contestant, self.scratch, name, subnet) for contestant in contestants]
         for network in networks:
             network.daemons = self.daemons[network.contestant.name]
         return networks

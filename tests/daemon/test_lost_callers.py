@@ -8,7 +8,7 @@ import pytest
 
 from ipam import frame
 from tests.daemon.calls import code, config, environment, history, leases
-from tests.daemon.service import Client, Service, ask, until
+from tests.daemon.service import PATIENCE, Client, Service, ask, until
 from tests.faults.calls import held_lock, release
 from tests.launcher.processes import is_asleep
 
@@ -168,3 +168,22 @@ def test_a_launcher_that_is_killed_leaves_no_lease(
     # The DEL that a runtime sends then comes behind the ADD, wherever that one is.
     assert ask(service.socket, environment("DEL", "lost"), stdin)[0] == 0
     assert leases(tmp_path) == OTHERS
+
+
+@pytest.mark.parametrize("entrance", ["one_shot", "own_launcher"])
+def test_with_stdout_closed_an_add_keeps_nothing_and_a_del_releases(
+    entrance: str, request: pytest.FixtureRequest, service: Service, tmp_path: Path, stdin: bytes
+) -> None:
+    plugin: Path = request.getfixturevalue(entrance)
+    statuses = [
+        subprocess.run(
+            ["sh", "-c", 'exec "$0" >&-', plugin],
+            env=environment(command, who),
+            input=stdin,
+            timeout=PATIENCE,
+            check=False,
+        ).returncode
+        for command, who in (("ADD", "new"), ("CHECK", "new"), ("DEL", "other"))
+    ]
+    assert statuses == [1, 1, 0]
+    assert leases(tmp_path) == {}

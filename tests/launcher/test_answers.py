@@ -95,6 +95,24 @@ def test_variables_of_up_to_256_kib_arrive_and_others_do_not_count(launcher: Pat
     assert daemon.seen == [((frame.PROTOCOL, ENV | large, CONFIG), b"")]
 
 
+@pytest.mark.parametrize("netns", ["/proc/self/ns/net", "/proc/thread-self/ns/net", "/tmp/a-link"])
+def test_it_tells_that_the_namespace_is_its_own(launcher: Path, place: Path, netns: str, tmp_path: Path) -> None:
+    if netns == "/tmp/a-link":
+        link = tmp_path / "netns"
+        link.symlink_to("/proc/self/ns/net")
+        netns = str(link)
+    with Daemon(place, answering(frame.encode_reply(0, b"{}"))) as daemon:
+        run(launcher, place, CNI_NETNS=netns)
+    assert daemon.seen == [((frame.PROTOCOL, ENV | {"CNI_NETNS": netns, frame.OWN_NETNS: "1"}, CONFIG), b"")]
+
+
+@pytest.mark.parametrize("netns", ["", "/proc/self/ns/uts", "/nowhere", "proc/self/ns/net", "/dev/null", "/" * 5000])
+def test_it_tells_nothing_of_other_namespaces(launcher: Path, place: Path, netns: str) -> None:
+    with Daemon(place, answering(frame.encode_reply(0, b"{}"))) as daemon:
+        run(launcher, place, CNI_NETNS=netns, **{frame.OWN_NETNS: "1"})
+    assert daemon.seen == [((frame.PROTOCOL, ENV | {"CNI_NETNS": netns}, CONFIG), b"")]
+
+
 def test_small_limits_on_stack_and_memory_do_not_matter(launcher: Path, place: Path) -> None:
     def limit() -> None:
         resource.setrlimit(resource.RLIMIT_STACK, (16 << 10, 16 << 10))

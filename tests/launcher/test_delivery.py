@@ -94,7 +94,7 @@ def test_the_launcher_waits_until_the_daemon_has_given_back(launcher: Path, plac
 
 
 @pytest.mark.parametrize("closed", [">&-", "<&- >&-", ">&- 2>&-", "<&- >&- 2>&-"])
-def test_with_stdout_closed_from_the_start_nothing_is_asked(launcher: Path, place: Path, closed: str) -> None:
+def test_with_stdout_closed_from_the_start_no_address_is_asked_for(launcher: Path, place: Path, closed: str) -> None:
     with Daemon(place, answering(REPLY)) as daemon:
         done = subprocess.run(
             ["sh", "-c", f'exec "$0" {closed}', launcher],
@@ -106,6 +106,25 @@ def test_with_stdout_closed_from_the_start_nothing_is_asked(launcher: Path, plac
         )
     assert (done.returncode, done.stdout, done.stderr) == (1, b"", b"")
     assert daemon.seen == []
+
+
+@pytest.mark.parametrize("closed", [">&-", "<&- >&-", ">&- 2>&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize("status", [0, 1])
+def test_what_needs_no_answer_is_done_though_stdout_is_closed(
+    launcher: Path, place: Path, status: int, closed: str
+) -> None:
+    with Daemon(place, answering(frame.encode_reply(status, b"{}"))) as daemon:
+        done = subprocess.run(
+            ["sh", "-c", f'exec "$0" {closed}', launcher],
+            env=environment(place, CNI_COMMAND="DEL"),
+            input=CONFIG,
+            capture_output=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+    assert (done.returncode, done.stdout, done.stderr) == (status, b"", b"")
+    stdin = b"" if "<" in closed else CONFIG
+    assert daemon.seen == [((frame.PROTOCOL, ENV | {"CNI_COMMAND": "DEL"}, stdin), b"")]
 
 
 @pytest.mark.parametrize("closed", ["2>&-", "<&-", "<&- 2>&-"])

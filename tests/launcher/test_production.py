@@ -81,11 +81,14 @@ def test_the_one_shot_is_the_one_beside_it_whatever_the_caller_says(shipped: Pat
     assert fallback(done) == (as_environ(env), CONFIG)
 
 
+ASKED_FOR = {"CNI_COMMAND", "CNI_NETNS"}
+
+
 @pytest.mark.parametrize(
     ("options", "known"),
-    [([], {"CNI_COMMAND"}), (["-DIPAM_FOR_TESTS"], {"CNI_COMMAND", "IPAM_SOCKET", "IPAM_ONESHOT"})],
+    [([], ASKED_FOR), (["-DIPAM_FOR_TESTS"], ASKED_FOR | {"IPAM_SOCKET", "IPAM_ONESHOT"})],
 )
-def test_it_asks_for_no_variable_but_the_command(launcher: Path, options: list[str], known: set[str]) -> None:
+def test_no_variable_that_it_asks_for_leads_it_elsewhere(launcher: Path, options: list[str], known: set[str]) -> None:
     compiler = find_compiler()
     assert compiler is not None
     source = subprocess.check_output([*compiler, "-ffreestanding", "-E", *options, str(SOURCE)], text=True)
