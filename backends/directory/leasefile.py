@@ -36,6 +36,11 @@ def address_of(name: str) -> Address | None:
     return address if address is not None and format_address(address) == name else None
 
 
+def is_cursor(name: str) -> bool:
+    """Whether a file name is that of a cursor."""
+    return name.startswith(_CURSOR) and name[len(_CURSOR) :].isdigit()
+
+
 def content(who: Attachment) -> bytes:
     """What Go writes into a lease file: `containerid CR LF ifname`, nothing after it."""
     return name_bytes(f"{who.container_id}\r\n{who.ifname}")
@@ -112,3 +117,17 @@ class Cursor:
     def close(self) -> None:
         """Let go of the file."""
         self._file.close()
+
+
+def cursors(directory: int) -> dict[int, Address]:
+    """Every cursor that can be read, by its range set. Needs read access alone."""
+    found = {}
+    for name in filter(is_cursor, posix.listdir(directory)):
+        try:
+            data = read_small(name_bytes(name), directory) or b""
+        except NotRegular:
+            continue
+        address = parse_address(data.decode("utf-8", "replace"))
+        if address is not None:
+            found[int(name[len(_CURSOR) :])] = address
+    return found

@@ -82,8 +82,17 @@ def snapshot(place: Place) -> list[Lease]:
             event = place.journal.event_at(where) if address in holders else None
             if event is not None and checksum(holders[address]) == mark:
                 known.setdefault((address, holders[address]), event.lease)
-    return [known.get((address, holders[address])) or Lease(address, holders[address], None)
+    return [known.get((address, holders[address])) or _unrecorded(address, holders[address], place.leases)
             for address in sorted(holders)]  # fmt: skip
+
+
+def _unrecorded(address: Address, who: Attachment, directory: int) -> Lease:
+    """A lease of which nothing is known but its file."""
+    try:
+        status = posix.stat(leasefile.file_name(address), dir_fd=directory, follow_symlinks=False)
+    except OSError:
+        return Lease(address, who, None)
+    return Lease(address, who, None, since=round(status.st_mtime, 6))
 
 
 def _uncommitted(place: Place) -> list[tuple[int, Address]]:
@@ -98,7 +107,7 @@ def _uncommitted(place: Place) -> list[tuple[int, Address]]:
 def foreign_leases(directory: int) -> list[Lease]:
     """The leases in a directory that only Go has used so far, in address order."""
     holders = Scan(directory).holders
-    return [Lease(address, holders[address], None) for address in sorted(holders)]
+    return [_unrecorded(address, holders[address], directory) for address in sorted(holders)]
 
 
 def rests(place: Place, now: float) -> list[tuple[Address, float]]:
@@ -107,10 +116,10 @@ def rests(place: Place, now: float) -> list[tuple[Address, float]]:
     return [(address, until) for address, until in found if leasefile.read(address, place.leases) is None]
 
 
-def read_events(records: int) -> Iterator[Event]:
-    """Every event that can be read, oldest first."""
+def read_events(records: int, having: bytes = b"") -> Iterator[Event]:
+    """Every event that can be read, oldest first; only of lines with `having` in them, which costs little."""
     for _, line in read_lines(records):
-        event = journal.decode(line)
+        event = journal.decode(line) if having in line else None
         if event is not None:
             yield event
 

@@ -10,7 +10,7 @@ from ipam.model import Address
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 _SHIFT = 15
 _BITS = 1 << _SHIFT
@@ -105,6 +105,18 @@ class Taken:
                 return found if found <= last else None
             first = (block + 1) << _SHIFT
         return None
+
+    def addresses(self) -> Iterator[Address]:
+        """Every address that is marked on disk. Costs as much as there are blocks."""
+        for name in sorted(posix.listdir(self._directory)):
+            family, _, block = name.partition("-")
+            if not family.isdigit() or name.encode() != _file_name(int(family), int(block or "0", 16)):
+                continue
+            bits, address = self._block(int(family), int(block, 16)), int(block, 16) << _SHIFT
+            while bits:
+                skipped = (bits & -bits).bit_length()
+                bits, address = bits >> skipped, address + skipped
+                yield Address(int(family), address - 1)
 
     def save(self) -> None:
         """Write the marks, the bytes from the first to the last that have one in each file."""

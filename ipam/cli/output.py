@@ -55,10 +55,11 @@ class Column:
         self.style = style
         self.narrow = narrow
 
-    def cell(self, row: Row) -> str:
-        """The value as a table shows it; `-` where there is none."""
-        value = row[self.key]
-        return "-" if value is None or value == "" else visible(self.text(value))
+    def cells(self, rows: Iterable[Row]) -> list[str]:
+        """The values as a table shows them; `-` where there is none."""
+        key, text = self.key, self.text
+        texts = ["-" if row[key] is None or row[key] == "" else text(row[key]) for row in rows]
+        return texts if "".join(texts).isprintable() else [visible(each) for each in texts]
 
 
 def visible(text: str) -> str:
@@ -90,7 +91,7 @@ def emit(rows: Iterable[Row], columns: Sequence[Column], output: str) -> None:
     if output == "json":
         write_json(rows)
     elif output == "csv":
-        _write_csv(rows, columns)
+        write_csv(rows, columns)
     else:
         listed = list(rows)
         if is_terminal(sys.stdout) and len(listed) <= MOST_STYLED:
@@ -114,10 +115,12 @@ def write_object(value: Row) -> None:
     print(json.dumps(value, indent=2))
 
 
-def _write_csv(rows: Iterable[Row], columns: Sequence[Column]) -> None:
+def write_csv(rows: Iterable[Row], columns: Sequence[Column], *, titles: bool = True) -> None:
+    """The rows as CSV, with a line of keys before them where `titles`."""
     writer = csv.writer(sys.stdout, lineterminator="\n")
     keys = [column.key for column in columns]
-    writer.writerow(keys)
+    if titles:
+        writer.writerow(keys)
     for row in rows:
         writer.writerow([harmless(row[key] if isinstance(row[key], int) else _text(row, column))
                          for key, column in zip(keys, columns, strict=True)])  # fmt: skip
@@ -128,13 +131,13 @@ def _text(row: Row, column: Column) -> str:
     return "" if value is None else column.text(value)
 
 
-def aligned(rows: Iterable[Row], columns: Sequence[Column]) -> Iterator[str]:
+def aligned(rows: Sequence[Row], columns: Sequence[Column]) -> Iterator[str]:
     """The lines of a table as plain text, whatever its size: columns two spaces apart, a line of titles first."""
-    table = [[column.title for column in columns], *([column.cell(row) for column in columns] for row in rows)]
-    widths = [max(map(len, cells)) for cells in zip(*table, strict=True)]
+    table = [[column.title, *column.cells(rows)] for column in columns]
+    widths = [max(map(len, cells)) for cells in table]
     sides = [">" if column.right else "<" for column in columns]
     line = "  ".join(f"{{:{side}{width}}}" for side, width in zip(sides, widths, strict=True)).format
-    for cells in table:
+    for cells in zip(*table, strict=True):
         yield line(*cells).rstrip()
 
 
@@ -146,12 +149,12 @@ def _write_styled(rows: list[Row], columns: Sequence[Column]) -> None:
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     for column in columns:
         table.add_column(column.title, justify="right" if column.right else "left", overflow="fold")
-    for row in rows:
-        cells = []
-        for column in columns:
-            cell = column.cell(row)
-            style = column.style(row[column.key]) if column.style else ""
-            cells.append(Text(column.narrow(cell) if column.narrow else cell, style=style))
+    table_cells = []
+    for column in columns:
+        texts = [column.narrow(cell) if column.narrow else cell for cell in column.cells(rows)]
+        styles = [column.style(row[column.key]) if column.style else "" for row in rows]
+        table_cells.append([Text(text, style=style) for text, style in zip(texts, styles, strict=True)])
+    for cells in zip(*table_cells, strict=True):
         table.add_row(*cells)
     Console(highlight=False).print(table)
 
@@ -176,6 +179,11 @@ def counted(items: Iterable[T], what: str) -> Iterator[T]:
     finally:
         if shown:
             print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+
+
+def say(text: str) -> None:
+    """A line of the answer, on stdout."""
+    print(visible(text))
 
 
 def note(text: str) -> None:

@@ -13,7 +13,7 @@ _CLOCK = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2}))?")
 _WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _LATEST = 253_402_300_799  # the end of the year 9999
 
-MOMENTS = "14:03, yesterday 14:03, monday 9:00, 2 hours ago, 2026-03-01T14:03+01:00, or seconds since the epoch"
+MOMENTS = "14:03, yesterday 14:03, monday 9:00, 2 hours ago, 30m, 2026-03-01T14:03+01:00, or seconds since the epoch"
 """Examples of what parse_moment() takes."""
 
 
@@ -28,7 +28,7 @@ def parse_moment(text: str, now: datetime) -> float:
     if words == "now":
         return now.timestamp()
     try:
-        if words.endswith(" ago"):
+        if words.endswith(" ago") or _PIECE.match(words):
             return now.timestamp() - parse_duration(words.removesuffix(" ago"))
         day = _day_and_clock(words, now)
         moment = day if day is not None else datetime.fromisoformat(text.strip())
