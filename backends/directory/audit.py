@@ -8,7 +8,7 @@ from backends.directory import journal, leasefile
 from backends.directory.index import checksum
 from backends.directory.lock import LOCK
 from backends.directory.reading import Scan, read_lines
-from backends.directory.taken import Taken
+from backends.directory.taken import addresses
 from ipam.address import format_address
 from ipam.jsontext import quote
 from ipam.model import CLAIM
@@ -83,15 +83,11 @@ def _of_index(place: Place, scan: Scan) -> Iterator[Finding]:
 def _of_bitmaps(place: Place, scan: Scan) -> Iterator[Finding]:
     if not place.index.is_current(posix.fstat(place.leases), write=False):
         return
-    taken = Taken(place.taken)
-    for address in sorted([*scan.holders, *scan.blocked]):
-        if not taken.is_taken(address):
-            text = format_address(address)
-            yield "not-taken", f"{text}: the bitmaps take the address for free", _MADE_ANEW
-    held = {*scan.holders, *scan.blocked, *scan.debris}
-    for address in taken.addresses():
-        if address not in held:
-            yield "not-free", f"{format_address(address)}: the bitmaps take the address for leased", _MADE_ANEW
+    marked, held = set(addresses(place.taken)), {*scan.holders, *scan.blocked}
+    for address in sorted(held - marked):
+        yield "not-taken", f"{format_address(address)}: the bitmaps take the address for free", _MADE_ANEW
+    for address in sorted(marked - held - {*scan.debris}):
+        yield "not-free", f"{format_address(address)}: the bitmaps take the address for leased", _MADE_ANEW
 
 
 def _of_history(place: Place, scan: Scan) -> Iterator[Finding]:

@@ -106,11 +106,9 @@ class Journal:
     def descriptor(self) -> int | None:
         """One to read the file with, closed with the journal; None where there is no file."""
         try:
-            if self._fd < 0:
-                self._fd = open_regular(HISTORY, self._records, posix.O_RDONLY)
+            return self._file.open(posix.O_RDONLY)
         except FileNotFoundError:
             return None
-        return self._fd
 
     def size(self) -> int:
         """How long the file is: the place of the next event."""

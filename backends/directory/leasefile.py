@@ -21,6 +21,7 @@ UNREADABLE = Attachment("", "")
 """Stands for whatever keeps an address without being a lease: nobody's, and never handed out."""
 
 _SECOND = 1_000_000_000
+_CURSOR = "last_reserved_ip."
 
 
 def file_name(address: Address) -> bytes:
@@ -87,7 +88,7 @@ class Cursor:
     """`last_reserved_ip.N`: where the round robin of one range set stands, for Go and for us."""
 
     def __init__(self, range_set: int, directory: int) -> None:
-        self._name = name_bytes(f"last_reserved_ip.{range_set}")
+        self._name = name_bytes(f"{_CURSOR}{range_set}")
         self._directory = directory
         self._file = KeptFile(self._name, directory)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posix
 
-from backends.directory.files import close, name_bytes, open_regular, remove_anything, write_all
+from backends.directory.files import close, name_bytes, open_regular, read_small, remove_anything, write_all
 from backends.directory.kept import KeptFile
 from ipam.model import Address
 
@@ -17,6 +17,7 @@ _BITS = 1 << _SHIFT
 _BYTES = _BITS // 8
 _ALL = (1 << _BITS) - 1
 _MOST_KNOWN = 64
+_HEX = frozenset("0123456789abcdef")
 
 
 def _file_name(family: int, block: int) -> bytes:
@@ -106,18 +107,6 @@ class Taken:
             first = (block + 1) << _SHIFT
         return None
 
-    def addresses(self) -> Iterator[Address]:
-        """Every address that is marked on disk. Costs as much as there are blocks."""
-        for name in sorted(posix.listdir(self._directory)):
-            family, _, block = name.partition("-")
-            if not family.isdigit() or name.encode() != _file_name(int(family), int(block or "0", 16)):
-                continue
-            bits, address = self._block(int(family), int(block, 16)), int(block, 16) << _SHIFT
-            while bits:
-                skipped = (bits & -bits).bit_length()
-                bits, address = bits >> skipped, address + skipped
-                yield Address(int(family), address - 1)
-
     def save(self) -> None:
         """Write the marks, the bytes from the first to the last that have one in each file."""
         bytes_of: dict[tuple[int, int], list[int]] = {}
@@ -126,6 +115,20 @@ class Taken:
         for key, numbers in bytes_of.items():
             self._bitmaps.write(*key, self._blocks[key], numbers[0], numbers[-1])
         self._marked.clear()
+
+
+def addresses(directory: int) -> Iterator[Address]:
+    """Every address that is marked in the files of a directory. Needs read access alone."""
+    for name in sorted(posix.listdir(directory)):
+        family, dash, block = name.partition("-")
+        if family not in ("4", "6") or not dash or not _HEX.issuperset(block):
+            continue
+        data = read_small(name_bytes(name), directory) or b""
+        bits, value = int.from_bytes(data, "little"), int(block, 16) << _SHIFT
+        while bits:
+            skipped = (bits & -bits).bit_length()
+            bits, value = bits >> skipped, value + skipped
+            yield Address(int(family), value - 1)
 
 
 def rewrite(directory: int, addresses: Iterable[Address]) -> None:

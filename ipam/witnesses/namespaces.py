@@ -1,4 +1,4 @@
-"""Witness: is the leased address on an interface of any network namespace of this node?"""
+"""Witness: is the leased address on an interface of any network namespace of this node."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Witness: does libcni still keep the result of the ADD? It does from ADD to DEL, for runtimes that use it."""
+"""Witness: whether libcni still keeps the result of the ADD, which it does until DEL."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Witness: which containers do the runtimes of this node list, and do they run? Asked through their own CLIs."""
+"""Witness: which containers the runtimes of this node list, and whether they run; asked through their CLIs."""
 
 from __future__ import annotations
 
