@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from backends.directory.place import Place
 
 _CHUNK = 1 << 20
+_TIME = b'{"time":'
 _SEEK_DATA = 3  # os.SEEK_DATA, without the import
 
 
@@ -116,12 +117,27 @@ def rests(place: Place, now: float) -> list[tuple[Address, float]]:
     return [(address, until) for address, until in found if leasefile.read(address, place.leases) is None]
 
 
-def read_events(records: int, having: bytes = b"") -> Iterator[Event]:
-    """Every event that can be read, oldest first; only of lines with `having` in them, which costs little."""
+def read_events(records: int, having: bytes = b"", since: float | None = None) -> Iterator[Event]:
+    """Every event that can be read, oldest first.
+
+    Lines without `having` in them, and those that begin with a time before `since`, are passed over at little cost.
+    """
     for _, line in read_lines(records):
-        event = journal.decode(line) if having in line else None
+        if having not in line or (since is not None and _time_of(line, since) < since):
+            continue
+        event = journal.decode(line)
         if event is not None:
             yield event
+
+
+def _time_of(line: bytes, otherwise: float) -> float:
+    """The time that our lines begin with."""
+    if not line.startswith(_TIME):
+        return otherwise
+    try:
+        return float(line[len(_TIME) : line.find(b",")])
+    except ValueError:
+        return otherwise
 
 
 def last_claims(records: int) -> dict[tuple[int, Address], journal.Place]:

@@ -179,7 +179,7 @@ class DirectoryStore(Store):
             raise storage_error(error, full_path(self._root, network, error)) from None
         try:
             having = b"" if address is None else b'"address":"%b"' % format_address(address).encode()
-            for event in reading.read_events(records, having):
+            for event in reading.read_events(records, having, since):
                 if since is not None and event.time < since:
                     continue
                 if who is not None and event.lease.attachment != who:

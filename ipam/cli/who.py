@@ -64,7 +64,8 @@ def command(*, address: str, time: str | None, network: str | None, scope: Scope
             others += past
             if held is not None:
                 rows.append(_row(site, held))
-    emit(rows, COLUMNS, output)
+    if rows or output != "table":
+        emit(rows, COLUMNS, output)
     if rows:
         return scope.status
     then = now.timestamp() if moment is None else moment
