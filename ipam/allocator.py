@@ -69,7 +69,7 @@ def _requested_address(
 
 def _next_address(tx: Transaction, network: Network, range_set: RangeSet, held: list[Lease]) -> Address:
     _refuse_second(network, range_set, held)
-    places = _round_robin(range_set, tx.cursor(range_set.index))
+    places = round_robin(range_set, tx.cursor(range_set.index))
     for resting in (False, True):  # an address that rests is better than none
         for rng, after in places:
             free = tx.next_free(rng, after, resting=resting)
@@ -83,7 +83,7 @@ def _next_address(tx: Transaction, network: Network, range_set: RangeSet, held: 
     )
 
 
-def _round_robin(range_set: RangeSet, cursor: Address | None) -> list[tuple[Range, int | None]]:
+def round_robin(range_set: RangeSet, cursor: Address | None) -> list[tuple[Range, int | None]]:
     """Where to look, in order: behind the cursor, through the other ranges, round to the cursor again."""
     ranges = range_set.ranges
     for place, rng in enumerate(ranges):

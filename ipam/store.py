@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 
     T = TypeVar("T")
 
+    Finding = tuple[str, str, str]  # a code that stays as it is, what was found, what can be done about it
+
+_MOST_SETS = 64  # ipam.ranges has the limit
+
 
 class Trait:
     """What a store can do beyond the contract's minimum."""
@@ -144,6 +148,22 @@ class Store(ABC):
     ) -> Iterator[Event]:
         """The events of a network, oldest first, of `since` or later, of one attachment or address."""
 
+    def cursors(self, network: str) -> dict[int, Address]:
+        """The cursor of each range set that has one, by its index. MUST change nothing."""
+        return self.transact(network, _cursors)
+
+    def audit(self, network: str) -> list[Finding]:
+        """What is wrong with the network's records: where they are damaged, or disagree with each other.
+
+        A store that has one record of everything, and lets nobody else write it, leaves this as it is. MUST change
+        nothing, and must not be trusted to find what follows from leases() alone.
+        """
+        return []
+
+    def repair(self, network: str) -> bool:
+        """Mend what audit() finds, as far as that needs no guessing who holds what; whether the store can at all."""
+        return False
+
     @abstractmethod
     def forget(self, network: str, before: float) -> int:
         """Remove events older than `before` but for claims of leases still held; how many were removed."""
@@ -155,3 +175,8 @@ class Store(ABC):
     @abstractmethod
     def close(self) -> None:
         """Let go of files and connections. Nothing that transact() answered may be lost."""
+
+
+def _cursors(tx: Transaction) -> dict[int, Address]:
+    found = [(number, tx.cursor(number)) for number in range(_MOST_SETS)]
+    return {number: address for number, address in found if address is not None}

@@ -32,6 +32,9 @@ _MAGIC = b"ipam index 2\n".ljust(32)
 _NUMBERS = Struct(">7Q")  # slots, those in use, stamp, begun, history's size, change time, bare entries
 _HEADER = len(_MAGIC) + _NUMBERS.size
 _SLOT = 40  # checksum 4, family 1, address 16, start 8, end 8, unused 3
+TABLE = ">IB16sQQ3x"
+"""A slot in the words of struct, which few need: checksum, family, address, start, end."""
+
 _WINDOW = 16 * _SLOT
 _LEAST = 256
 _GONE = 255  # in place of the family: deleted, but the search goes on behind it
@@ -142,9 +145,9 @@ class Index:
             self._begun = end + 1
             self._write_header()
 
-    def begun(self) -> int | None:
+    def begun(self, *, write: bool = True) -> int | None:
         """Where the lines of the change begin that was begun last and not brought to its end; None without one."""
-        return self._begun - 1 if self._open() and self._begun else None
+        return self._begun - 1 if self._open(write=write) and self._begun else None
 
     def _write_header(self) -> None:
         numbers = (self._slots, self._used, self._stamp, self._begun, self._history, self._changed, self._bare)
@@ -207,6 +210,10 @@ class Index:
         for start in range(0, len(data), _SLOT):
             if data[start + 4] in (IPV4, IPV6):
                 yield _unpack(data[start : start + _SLOT])
+
+    def table(self) -> bytes:
+        """All slots, see TABLE, of an index that is open."""
+        return posix.pread(self._file.fd, self._slots * _SLOT, _HEADER)
 
     def rewrite(self, entries: Iterable[Entry], bare: int | None = None) -> None:
         """Put a new table, with these entries only, in place of the old one; it is as current as that was.

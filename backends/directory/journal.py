@@ -13,6 +13,12 @@ from ipam.address import format_address, parse_address
 from ipam.errors import CniError
 from ipam.model import CLAIM, DROP, Attachment, Event, Lease, Pod
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ipam.model import Address
+
 HISTORY = b"history"
 
 _LONGEST = 1 << 17  # bytes of a line: names in it are bounded, so what says more is damaged
@@ -60,20 +66,27 @@ def decode(line: bytes) -> Event | None:
         return None
     get = value.get
     address = parse_address(get("address", "") if isinstance(get("address"), str) else "")
-    time, what, range_set = get("time"), get("what"), get("range_set")
+    time, what = get("time"), get("what")
     if address is None or what not in (CLAIM, DROP) or not isinstance(time, int | float):
         return None
-    since, boot = get("since", time), str(get("boot", ""))
-    lease = Lease(
+    boot, network = str(get("boot", "")), str(get("network", ""))
+    return Event(time, boot, network, what, lease_of(value, address), str(get("cause", "")), str(get("note", "")))
+
+
+def lease_of(value: dict[str, Any], address: Address) -> Lease:
+    """The lease in the object of a line, `address` being its own."""
+    get = value.get
+    time, range_set = value["time"], get("range_set")
+    since = get("since", time)
+    return Lease(
         address,
         Attachment(str(get("container", "")), str(get("ifname", ""))),
         range_set if isinstance(range_set, int) else None,
         Pod(str(get("namespace", "")), str(get("pod", "")), str(get("uid", ""))),
         since if isinstance(since, int | float) else time,
-        str(get("claimed_in", boot)),
+        str(get("claimed_in", get("boot", ""))),
         str(get("node", "")),
     )
-    return Event(time, boot, str(get("network", "")), what, lease, str(get("cause", "")), str(get("note", "")))
 
 
 class Journal:
@@ -89,6 +102,13 @@ class Journal:
 
     def _open(self) -> int:
         return self._file.open(posix.O_RDWR | posix.O_CREAT | posix.O_APPEND)
+
+    def descriptor(self) -> int | None:
+        """One to read the file with, closed with the journal; None where there is no file."""
+        try:
+            return self._file.open(posix.O_RDONLY)
+        except FileNotFoundError:
+            return None
 
     def size(self) -> int:
         """How long the file is: the place of the next event."""

@@ -28,6 +28,7 @@ UNREADABLE = Attachment("", "")
 """Stands for whatever keeps an address without being a lease: nobody's, and never handed out."""
 
 _SECOND = 1_000_000_000
+_CURSOR = "last_reserved_ip."
 
 
 def file_name(address: Address) -> bytes:
@@ -41,6 +42,11 @@ def address_of(name: str) -> Address | None:
         return None
     address = parse_address(name)
     return address if address is not None and format_address(address) == name else None
+
+
+def is_cursor(name: str) -> bool:
+    """Whether a file name is that of a cursor."""
+    return name.startswith(_CURSOR) and name[len(_CURSOR) :].isdigit()
 
 
 def content(who: Attachment) -> bytes:
@@ -107,7 +113,7 @@ class Cursor:
     """`last_reserved_ip.N`: where the round robin of one range set stands, for Go and for us."""
 
     def __init__(self, range_set: int, directory: int) -> None:
-        self._name = name_bytes(f"last_reserved_ip.{range_set}")
+        self._name = name_bytes(f"{_CURSOR}{range_set}")
         self._directory = directory
         self._file = KeptFile(self._name, directory)
 
@@ -137,3 +143,17 @@ class Cursor:
     def close(self) -> None:
         """Let go of the file."""
         self._file.close()
+
+
+def cursors(directory: int) -> dict[int, Address]:
+    """Every cursor that can be read, by its range set. Needs read access alone."""
+    found = {}
+    for name in filter(is_cursor, posix.listdir(directory)):
+        try:
+            data = read_small(name_bytes(name), directory) or b""
+        except NotRegular:
+            continue
+        address = parse_address(data.decode("utf-8", "replace"))
+        if address is not None:
+            found[int(name[len(_CURSOR) :])] = address
+    return found

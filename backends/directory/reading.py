@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from backends.directory.place import Place
 
 _CHUNK = 1 << 20
+_TIME = b'{"time":'
 _SEEK_DATA = 3  # os.SEEK_DATA, without the import
 
 
@@ -82,8 +83,17 @@ def snapshot(place: Place) -> list[Lease]:
             event = place.journal.event_at(where) if address in holders else None
             if event is not None and checksum(holders[address]) == mark:
                 known.setdefault((address, holders[address]), event.lease)
-    return [known.get((address, holders[address])) or Lease(address, holders[address], None)
+    return [known.get((address, holders[address])) or _unrecorded(address, holders[address], place.leases)
             for address in sorted(holders)]  # fmt: skip
+
+
+def _unrecorded(address: Address, who: Attachment, directory: int) -> Lease:
+    """A lease of which nothing is known but its file."""
+    try:
+        status = posix.stat(leasefile.file_name(address), dir_fd=directory, follow_symlinks=False)
+    except OSError:
+        return Lease(address, who, None)
+    return Lease(address, who, None, since=round(status.st_mtime, 6))
 
 
 def _uncommitted(place: Place) -> list[tuple[int, Address]]:
@@ -98,7 +108,7 @@ def _uncommitted(place: Place) -> list[tuple[int, Address]]:
 def foreign_leases(directory: int) -> list[Lease]:
     """The leases in a directory that only Go has used so far, in address order."""
     holders = Scan(directory).holders
-    return [Lease(address, holders[address], None) for address in sorted(holders)]
+    return [_unrecorded(address, holders[address], directory) for address in sorted(holders)]
 
 
 def rests(place: Place, now: float) -> list[tuple[Address, float]]:
@@ -107,12 +117,27 @@ def rests(place: Place, now: float) -> list[tuple[Address, float]]:
     return [(address, until) for address, until in found if leasefile.read(address, place.leases) is None]
 
 
-def read_events(records: int) -> Iterator[Event]:
-    """Every event that can be read, oldest first."""
+def read_events(records: int, having: bytes = b"", since: float | None = None) -> Iterator[Event]:
+    """Every event that can be read, oldest first.
+
+    Lines without `having` in them, and those that begin with a time before `since`, are passed over at little cost.
+    """
     for _, line in read_lines(records):
+        if having not in line or (since is not None and _time_of(line, since) < since):
+            continue
         event = journal.decode(line)
         if event is not None:
             yield event
+
+
+def _time_of(line: bytes, otherwise: float) -> float:
+    """The time that our lines begin with."""
+    if not line.startswith(_TIME):
+        return otherwise
+    try:
+        return float(line[len(_TIME) : line.find(b",")])
+    except ValueError:
+        return otherwise
 
 
 def last_claims(records: int) -> dict[tuple[int, Address], journal.Place]:

@@ -10,6 +10,7 @@ from backends.directory.files import NotRegular, close, name_bytes, open_directo
 from backends.directory.lock import acquire, release
 from backends.directory.place import RECORDS, Place, full_path
 from backends.directory.transaction import DirectoryTransaction
+from ipam.address import format_address
 from ipam.errors import InputOutput, InvalidConfig, StoreUnavailable, TryAgain
 from ipam.jsontext import quote
 from ipam.model import valid_name
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from typing import TypeVar
 
     from ipam.model import Address, Attachment, Event, Host, Lease, StoreConfig
+    from ipam.store import Finding
 
     T = TypeVar("T")
 
@@ -149,9 +151,13 @@ class DirectoryStore(Store):
 
     def leases(self, network: str) -> Iterator[Lease]:
         """See Store. Needs read access alone."""
-        from backends.directory import reading
+        from backends.directory import reading, snapshot
 
-        return iter(self._read(network, reading.snapshot, reading.foreign_leases) or [])
+        taken = self._read(network, snapshot.take, lambda _: None)
+        found = taken.leases() if taken is not None else None
+        if found is None:
+            found = self._read(network, reading.snapshot, reading.foreign_leases)
+        return iter(found or [])
 
     def resting(self, network: str) -> Iterator[tuple[Address, float]]:
         """See Store. Needs read access alone."""
@@ -177,7 +183,8 @@ class DirectoryStore(Store):
         except OSError as error:
             raise storage_error(error, full_path(self._root, network, error)) from None
         try:
-            for event in reading.read_events(records):
+            having = b"" if address is None else b'"address":"%b"' % format_address(address).encode()
+            for event in reading.read_events(records, having, since):
                 if since is not None and event.time < since:
                     continue
                 if who is not None and event.lease.attachment != who:
@@ -216,6 +223,24 @@ class DirectoryStore(Store):
             return foreign(fd)
         finally:
             close(fd)
+
+    def audit(self, network: str) -> list[Finding]:
+        """See Store. Needs read access alone."""
+        from backends.directory import audit
+
+        foreign = audit.audit_foreign
+        return self._read(network, audit.audit, lambda fd: foreign(fd, f"{self._root}/{network}")) or []
+
+    def repair(self, network: str) -> bool:
+        """See Store: remove empty lease files, make index and bitmaps anew."""
+        self._locked(network, lambda place: self._recover(place, network))
+        return True
+
+    def cursors(self, network: str) -> dict[int, Address]:
+        """See Store. Needs read access alone."""
+        from backends.directory import leasefile
+
+        return self._read(network, lambda place: leasefile.cursors(place.leases), leasefile.cursors) or {}
 
     def forget(self, network: str, before: float) -> int:
         """See Store."""

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import posix
 
-from backends.directory.files import close, name_bytes, open_regular, remove_anything, write_all
+from backends.directory.files import close, name_bytes, open_regular, read_small, remove_anything, write_all
 from backends.directory.kept import KeptFile
 from ipam.model import Address
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 _SHIFT = 15
 _BITS = 1 << _SHIFT
 _BYTES = _BITS // 8
 _ALL = (1 << _BITS) - 1
 _MOST_KNOWN = 64
+_HEX = frozenset("0123456789abcdef")
 
 
 def _file_name(family: int, block: int) -> bytes:
@@ -114,6 +115,20 @@ class Taken:
         for key, numbers in bytes_of.items():
             self._bitmaps.write(*key, self._blocks[key], numbers[0], numbers[-1])
         self._marked.clear()
+
+
+def addresses(directory: int) -> Iterator[Address]:
+    """Every address that is marked in the files of a directory. Needs read access alone."""
+    for name in sorted(posix.listdir(directory)):
+        family, dash, block = name.partition("-")
+        if family not in ("4", "6") or not dash or not _HEX.issuperset(block):
+            continue
+        data = read_small(name_bytes(name), directory) or b""
+        bits, value = int.from_bytes(data, "little"), int(block, 16) << _SHIFT
+        while bits:
+            skipped = (bits & -bits).bit_length()
+            bits, value = bits >> skipped, value + skipped
+            yield Address(int(family), value - 1)
 
 
 def rewrite(directory: int, addresses: Iterable[Address]) -> None:

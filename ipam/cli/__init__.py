@@ -16,6 +16,19 @@ COMMANDS = {
     "uninstall": "take it out again, and put back what it replaced",
     "serve": "run the daemon behind the launcher",
     "status": "the daemon, what it has done, and the plugins that call it",
+    "networks": "the networks of this host: leases, ranges, store and config of each",
+    "leases": "who holds which address, since when, in which pod, on which node",
+    "who": "who holds an address, or held it at some time, and why that ended",
+    "history": "every claim and drop of an address, oldest first: when, by whom, and why",
+    "usage": "how full each range set is, how fast it fills, and when it will be full",
+    "map": "a picture of each range: one cell an address or a block of addresses",
+    "explain": "what ADD would answer now, and why; changes nothing",
+    "gc": "find leases whose containers are gone, and with --apply free them",
+    "release": "free an address, or all of a container's, and record who did it",
+    "restore": "bring back a lease that an operator or gc took away",
+    "check": "find what is wrong with the leases: damaged records, leases that cannot be",
+    "validate": "the config as the plugin will see it, and what is wrong or doubtful in it",
+    "completion": "what makes a shell complete commands, options and networks",
 }
 """What each command does, in the order in which they are listed.
 
@@ -62,7 +75,9 @@ class Failure(click.ClickException):
 
     def show(self, file: object = None) -> None:
         """See ClickException."""
-        print(self.message, file=sys.stderr)
+        from ipam.cli.output import note
+
+        note(self.message)
 
 
 class Unread(Exception):

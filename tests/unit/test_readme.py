@@ -10,14 +10,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 
 from ipam import cni, errors
-from ipam.cli import COMMANDS, main
+from ipam.cli import COMMANDS, ipam, main
 from ipam.handler import handle
 from ipam.model import NO_POD, Host
 from ipam.registry import Stores
 from ipam.request import Request
+from tests import commands
 from tests.peer import differences
 
 ROOT = Path(__file__).parents[2]
@@ -69,8 +71,21 @@ def test_the_versions_are_those_of_the_code() -> None:
 
 
 def test_every_command_is_in_the_table_with_its_own_words() -> None:
-    listed = {command.strip("`").removeprefix("ipam "): words for command, words in rows(README, "Install")}
+    listed = {command.strip("`").removeprefix("ipam "): words for command, words in rows(README, "On the node")}
     assert listed == COMMANDS
+
+
+def test_every_command_says_first_what_the_table_says() -> None:
+    for name, words in COMMANDS.items():
+        command = ipam.get_command(click.Context(ipam), name)
+        assert command is not None
+        first, _, _ = (command.help or "").partition("\n\n")
+        told = " ".join(first.split())
+        assert f"{told[0].lower()}{told[1:]}".startswith(words), name
+
+
+def test_the_reference_of_the_commands_is_what_they_say() -> None:
+    assert commands.PATH.read_text() == commands.reference(), "run: python -m tests.commands"
 
 
 @every_document

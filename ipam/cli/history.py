@@ -1,0 +1,110 @@
+"""`ipam history`: every claim and drop, oldest first, and those that come."""
+
+from __future__ import annotations
+
+import heapq
+import json
+import sys
+import time
+from datetime import datetime
+
+import click
+
+from ipam.cli import output, sites
+from ipam.cli.output import aligned, counted, emit, write_csv
+from ipam.cli.rows import EVENT, event_row
+from ipam.inspection.selection import Selection
+from ipam.inspection.times import MOMENTS, parse_moment
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from ipam.cli.sites import Scope
+    from ipam.inspection.sites import Site
+    from ipam.model import Event
+
+_PAUSE = 0.5  # seconds between two looks, with --follow
+
+
+@click.command("history", epilog=f"TIME is like {MOMENTS}.")
+@sites.network_argument
+@click.option("--address", default="", metavar="CIDR", help="Events of this address, or in this subnet.")
+@click.option("--pod", default="", metavar="[NAMESPACE/]NAME", help="Events of this pod.")
+@click.option(
+    "--container", default="", metavar="ID", help="Events of this container; the beginning of its id will do."
+)
+@click.option("--since", metavar="TIME", help="Nothing older.")
+@click.option("--until", metavar="TIME", help="Nothing of that moment or later.")
+@click.option("--follow", is_flag=True, help="Go on with what happens, until Ctrl-C. JSON is then one object a line.")
+@sites.options
+@output.option
+def command(
+    *,
+    network: str | None,
+    address: str,
+    pod: str,
+    container: str,
+    since: str | None,
+    until: str | None,
+    follow: bool,
+    scope: Scope,
+    output: str,
+) -> int:
+    """Every claim and drop of an address, oldest first: when, by whom, and why.
+
+    Of all networks, or of NETWORK.
+    """
+    now = datetime.fromtimestamp(scope.host.clock()).astimezone()
+    first = parse_moment(since, now) if since is not None else None
+    end = parse_moment(until, now) if until is not None else None
+    wanted = Selection(pod, container, address)
+    if follow and end is not None:
+        raise click.UsageError("--follow has no end: leave out --until")
+    with scope.sites(network) as found:
+        if follow:
+            _follow(found, wanted, first, output)
+        events = counted(_merged(found, wanted, first), "reading history")
+        emit((event_row(event) for event in events if end is None or event.time < end), EVENT, output)
+    return scope.status
+
+
+def _merged(found: Iterable[Site], wanted: Selection, since: float | None) -> Iterator[Event]:
+    """The events of several networks in the order of their times."""
+    return heapq.merge(*(_chosen(site, wanted, since) for site in found), key=lambda event: event.time)
+
+
+def _chosen(site: Site, wanted: Selection, since: float | None) -> Iterator[Event]:
+    for event in site.store.history(site.name, since=since, address=wanted.address):
+        if event.lease in wanted:
+            yield event
+
+
+def _follow(found: list[Site], wanted: Selection, since: float | None, output: str) -> None:
+    """Print what was, and then what comes, for ever. Two looks may see the same moment: each event is told once."""
+    titles = True
+    told: dict[str, tuple[float | None, list[Event]]] = {site.name + site.url: (since, []) for site in found}
+    while True:
+        for site in found:
+            start, known = told[site.name + site.url]
+            events = [event for event in _chosen(site, wanted, start) if event not in known]
+            if events:
+                last = events[-1].time
+                latest = [event for event in (*known, *events) if event.time == last]
+                told[site.name + site.url] = (last, latest)
+            _print(events, output, titles=titles)
+            titles = False
+        sys.stdout.flush()
+        time.sleep(_PAUSE)
+
+
+def _print(events: list[Event], output: str, *, titles: bool) -> None:
+    rows = [event_row(event) for event in events]
+    if output == "json":
+        sys.stdout.writelines(f"{json.dumps(row)}\n" for row in rows)
+        return
+    if output == "csv":
+        write_csv(rows, EVENT, titles=titles)
+        return
+    lines = aligned(rows, EVENT)
+    sys.stdout.writelines(f"{line}\n" for number, line in enumerate(lines) if number or titles)

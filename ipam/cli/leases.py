@@ -1,0 +1,73 @@
+"""`ipam leases`: who holds what, since when, in which pod, on which node, from which range set."""
+
+from __future__ import annotations
+
+import gc
+import sys
+import time
+
+import click
+
+from ipam.cli import output, sites
+from ipam.cli.output import counted, emit, is_terminal
+from ipam.cli.rows import LEASE, lease_row
+from ipam.inspection.selection import ORDERS, Selection
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ipam.cli.sites import Scope
+    from ipam.inspection.sites import Site
+    from ipam.model import Lease
+
+
+@click.command("leases")
+@sites.network_argument
+@click.option("--pod", default="", metavar="[NAMESPACE/]NAME", help="Those of this pod.")
+@click.option("--container", default="", metavar="ID", help="Those of this container; the beginning of its id will do.")
+@click.option("--address", default="", metavar="CIDR", help="Those of this address, or in this subnet.")
+@click.option("--stale", is_flag=True, help="Those that `ipam gc` finds stale, by the evidence of this moment.")
+@click.option("--sort", type=click.Choice(list(ORDERS)), default="address", show_default=True)
+@click.option("--watch", type=click.FloatRange(min=0.1), metavar="SECONDS", help="Again and again, until Ctrl-C.")
+@sites.options
+@output.option
+def command(
+    *,
+    network: str | None,
+    pod: str,
+    container: str,
+    address: str,
+    stale: bool,
+    sort: str,
+    watch: float | None,
+    scope: Scope,
+    output: str,
+) -> int:
+    """Who holds which address, since when, in which pod, on which node.
+
+    Of all networks, or of NETWORK. SET is the number of the range set that the address is from.
+    """
+    wanted = Selection(pod, container, address)
+    if not watch:
+        gc.disable()  # it would look again and again at leases that are all needed until the end
+    while True:
+        with scope.sites(network) as found:
+            if watch and is_terminal(sys.stdout):
+                sys.stdout.write("\x1b[H\x1b[J")
+            chosen = ((site, lease) for site in found for lease in _leases(site, wanted, sort, scope, stale=stale))
+            emit((lease_row(site, lease) for site, lease in chosen), LEASE, output)
+        if not watch:
+            return scope.status
+        sys.stdout.flush()
+        time.sleep(watch)
+
+
+def _leases(site: Site, wanted: Selection, sort: str, scope: Scope, *, stale: bool) -> Iterator[Lease]:
+    leases = counted(site.store.leases(site.name), "reading leases")
+    chosen = [lease for lease in leases if lease in wanted] if wanted != Selection() else list(leases)
+    if stale:
+        from ipam.cli.evidence import stale_ones
+
+        chosen = stale_ones(site, chosen, scope.host)
+    return iter(chosen if sort == "address" else sorted(chosen, key=ORDERS[sort]))  # type: ignore[arg-type]

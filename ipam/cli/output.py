@@ -1,0 +1,191 @@
+"""What every listing command prints: a table for people, JSON and CSV for programs; nothing in it can act."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import sys
+import time
+
+import click
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from typing import Any, TextIO, TypeVar
+
+    Row = dict[str, Any]
+    T = TypeVar("T")
+
+FORMATS = ("table", "json", "csv")
+
+MOST_STYLED = 500
+"""Rows that are laid out by rich on a terminal; it takes a second for some thousands, so more are plain text."""
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_BEFORE_PROGRESS = 1.0  # seconds
+_BETWEEN_PROGRESS = 0.2
+
+option = click.option(
+    "-o", "--output", type=click.Choice(FORMATS), default="table", show_default=True, help="How to print the answer."
+)
+
+
+class Column:
+    """One column: the key in a row, and what a table shows of its value.
+
+    `style` gives the rich style of a value, on terminals; `narrow` a shorter text for them.
+    """
+
+    def __init__(
+        self,
+        key: str,
+        text: Callable[[Any], str] = str,
+        *,
+        title: str = "",
+        right: bool = False,
+        style: Callable[[Any], str] | None = None,
+        narrow: Callable[[str], str] | None = None,
+    ) -> None:
+        self.key = key
+        self.title = title or key.replace("_", " ").upper()
+        self.text = text
+        self.right = right
+        self.style = style
+        self.narrow = narrow
+
+    def cells(self, rows: Iterable[Row]) -> list[str]:
+        """The values as a table shows them; `-` where there is none."""
+        key, text = self.key, self.text
+        texts = ["-" if row[key] is None or row[key] == "" else text(row[key]) for row in rows]
+        return texts if "".join(texts).isprintable() else [visible(each) for each in texts]
+
+
+def visible(text: str) -> str:
+    """`text` with everything escaped that is no printable character.
+
+    That is control characters of both kinds, bidirectional and zero-width ones, line separators, lone surrogates:
+    no name that comes from elsewhere can move the cursor, recolour the terminal, or look like another.
+    """
+    if text.isprintable():
+        return text
+    return "".join([character if character.isprintable() else ascii(character)[1:-1] for character in text])
+
+
+def harmless(value: object) -> object:
+    """A value for a CSV cell: text that a spreadsheet would take for a formula gets an apostrophe before it."""
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        return value
+    text = visible(value)
+    return f"'{text}" if text.startswith(_FORMULA) or value.startswith(_FORMULA) else text
+
+
+def emit(rows: Iterable[Row], columns: Sequence[Column], output: str) -> None:
+    """Print rows: as a table of `columns`, as CSV with the same columns, or as one JSON array with every key.
+
+    JSON has one row a line and is pure ASCII; times in it are seconds since the epoch.
+    """
+    if output == "json":
+        write_json(rows)
+    elif output == "csv":
+        write_csv(rows, columns)
+    else:
+        listed = list(rows)
+        if is_terminal(sys.stdout) and len(listed) <= MOST_STYLED:
+            _write_styled(listed, columns)
+        else:
+            sys.stdout.writelines(f"{line}\n" for line in aligned(listed, columns))
+
+
+def write_json(rows: Iterable[Row]) -> None:
+    """One JSON array, one row a line."""
+    encode = json.JSONEncoder(separators=(", ", ": ")).encode
+    between = "[\n"
+    for row in rows:
+        sys.stdout.write(f"{between}{encode(row)}")
+        between = ",\n"
+    sys.stdout.write("[]\n" if between == "[\n" else "\n]\n")
+
+
+def write_object(value: Row) -> None:
+    """One JSON object, indented."""
+    print(json.dumps(value, indent=2))
+
+
+def write_csv(rows: Iterable[Row], columns: Sequence[Column], *, titles: bool = True) -> None:
+    """The rows as CSV, with a line of keys before them where `titles`."""
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    keys = [column.key for column in columns]
+    if titles:
+        writer.writerow(keys)
+    for row in rows:
+        writer.writerow([harmless(row[key] if isinstance(row[key], int) else _text(row, column))
+                         for key, column in zip(keys, columns, strict=True)])  # fmt: skip
+
+
+def _text(row: Row, column: Column) -> str:
+    value = row[column.key]
+    return "" if value is None else column.text(value)
+
+
+def aligned(rows: Sequence[Row], columns: Sequence[Column]) -> Iterator[str]:
+    """The lines of a table as plain text, whatever its size: columns two spaces apart, a line of titles first."""
+    table = [[column.title, *column.cells(rows)] for column in columns]
+    widths = [max(map(len, cells)) for cells in table]
+    sides = [">" if column.right else "<" for column in columns]
+    line = "  ".join(f"{{:{side}{width}}}" for side, width in zip(sides, widths, strict=True)).format
+    for cells in zip(*table, strict=True):
+        yield line(*cells).rstrip()
+
+
+def _write_styled(rows: list[Row], columns: Sequence[Column]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    for column in columns:
+        table.add_column(column.title, justify="right" if column.right else "left", overflow="fold")
+    table_cells = []
+    for column in columns:
+        texts = [column.narrow(cell) if column.narrow else cell for cell in column.cells(rows)]
+        styles = [column.style(row[column.key]) if column.style else "" for row in rows]
+        table_cells.append([Text(text, style=style) for text, style in zip(texts, styles, strict=True)])
+    for cells in zip(*table_cells, strict=True):
+        table.add_row(*cells)
+    Console(highlight=False).print(table)
+
+
+def is_terminal(stream: TextIO) -> bool:
+    """Whether somebody sees it: colours, bars and progress are for terminals alone."""
+    return stream.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def counted(items: Iterable[T], what: str) -> Iterator[T]:
+    """The items as they are; on a terminal, after a second, a line on stderr tells how many there were so far."""
+    if not is_terminal(sys.stderr):
+        yield from items
+        return
+    shown, due = False, time.monotonic() + _BEFORE_PROGRESS
+    try:
+        for number, item in enumerate(items, 1):
+            if number % 256 == 0 and time.monotonic() >= due:
+                shown, due = True, time.monotonic() + _BETWEEN_PROGRESS
+                print(f"\r\x1b[K{what}: {number}", end="", file=sys.stderr, flush=True)
+            yield item
+    finally:
+        if shown:
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+
+
+def say(text: str) -> None:
+    """A line of the answer, on stdout."""
+    print(visible(text))
+
+
+def note(text: str) -> None:
+    """Something that is not the answer, on stderr."""
+    print(visible(text), file=sys.stderr)

@@ -1,0 +1,93 @@
+"""The options that say where leases are to be looked for, and what they lead to."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager, redirect_stderr
+from io import StringIO
+from pathlib import Path
+
+import click
+
+from ipam.cli.output import note
+from ipam.inspection import configs
+from ipam.inspection.sites import Site, Sites
+from ipam.plugin import this_host
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import Any
+
+    from ipam.model import Host
+
+
+class Scope:
+    """What the options chose: where configs lie, and which store, None for all that are found."""
+
+    def __init__(self, conf_dir: Path, url: str | None) -> None:
+        self.conf_dir = conf_dir
+        self.url = store_url(url)
+        self.host: Host = this_host()
+        self.problems: list[str] = []
+
+    @contextmanager
+    def sites(self, name: str | None = None) -> Iterator[list[Site]]:
+        """The networks of that name, all where None; what could not be read is told on stderr."""
+        configured, problems = configs.read_directory(self.conf_dir)
+        sites = Sites(configured, self.url, self.host)
+        try:
+            self.problems = problems + sites.problems
+            for problem in self.problems:
+                note(f"not looked at: {problem}")
+            yield sites.named(name)
+        finally:
+            sites.close()
+
+    @property
+    def status(self) -> int:
+        """The exit status of a command that has nothing else to complain about: 1 where something was not read."""
+        return 1 if self.problems else 0
+
+
+def store_url(value: str | None) -> str | None:
+    """A store's URL, where a path is that of a directory store."""
+    return f"file://{value}" if value is not None and value.startswith("/") else value
+
+
+def names(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
+    """The names of networks that begin like this, for the shell to complete."""
+    with redirect_stderr(StringIO()), Scope(configs.DEFAULT_DIR, None).sites() as found:
+        return [site.name for site in found if site.name.startswith(incomplete)]
+
+
+network_argument = click.argument("network", required=False, shell_complete=names)
+
+store_option = click.option("--store", metavar="URL", help="Leases are in this store, whatever the config says.")
+
+
+def options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`--store` and `--conf-dir`; the command gets `scope`."""
+
+    def with_scope(*arguments: Any, conf_dir: Path, store: str | None, **others: Any) -> Any:
+        return function(*arguments, scope=Scope(conf_dir, store), **others)
+
+    with_scope.__doc__ = function.__doc__
+    with_scope.__click_params__ = getattr(function, "__click_params__", [])  # type: ignore[attr-defined]
+    for option in (
+        click.option(
+            "--conf-dir",
+            type=click.Path(path_type=Path),
+            default=configs.DEFAULT_DIR,
+            metavar="DIR",
+            show_default=True,
+            help="Where CNI configs lie: they tell which networks there are, their ranges and stores.",
+        ),
+        click.option(
+            "--store",
+            metavar="URL",
+            help="Look into this store alone, such as file:///var/lib/cni/networks.  "
+            "[default: those of the configs, and /var/lib/cni/networks]",
+        ),
+    ):
+        with_scope = option(with_scope)
+    return with_scope

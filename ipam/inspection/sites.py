@@ -1,0 +1,90 @@
+"""Where leases are: each network in each store that this host knows of, with its ranges where a config tells them."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from ipam.config import DEFAULT_DATA_DIR
+from ipam.errors import CniError
+from ipam.model import StoreConfig
+from ipam.registry import Stores
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from ipam.inspection.configs import Configured
+    from ipam.model import Address, Host, Network, RangeSet
+    from ipam.store import Store
+
+DEFAULT_STORE = f"file://{DEFAULT_DATA_DIR}"
+
+
+class Site(NamedTuple):
+    """A network in a store. `network` is None where no config tells its ranges, `path` that of the config."""
+
+    name: str
+    url: str
+    store: Store
+    network: Network | None = None
+    path: Path | None = None
+
+    def range_set_of(self, address: Address) -> RangeSet | None:
+        """The range set that an address lies in, by the config; None where that is none, or unknown."""
+        for range_set in self.network.range_sets if self.network else ():
+            if range_set.range_of(address):
+                return range_set
+        return None
+
+
+class Sites:
+    """Every network that is found, by name and store; `problems` tells what could not be looked at."""
+
+    def __init__(self, configured: Iterable[Configured], url: str | None, host: Host) -> None:
+        """The networks of the store at `url`; where it is None, of the default one and those that are configured."""
+        self._stores = Stores(host)
+        self._found: dict[tuple[str, str], Site] = {}
+        self.problems: list[str] = []
+        configured = list(configured)
+        if url is not None:
+            self._look(StoreConfig(url), {each.name: each for each in configured if each.network is not None})
+            return
+        by_url: dict[str, list[Configured]] = {DEFAULT_STORE: []}
+        for each in configured:
+            if each.store is not None:
+                by_url.setdefault(each.store.url, []).append(each)
+        for known, uses in by_url.items():
+            store = next((each.store for each in uses if each.store is not None), StoreConfig(known))
+            described = {each.name: each for each in reversed(uses)}
+            self._look(store, described, configured_too=True)
+
+    def _look(self, config: StoreConfig, described: dict[str, Configured], *, configured_too: bool = False) -> None:
+        try:
+            store = self._stores.get(config)
+            names = set(store.networks())
+        except CniError as error:
+            self.problems.append(f"store {config.url}: {error}" + (f"; {error.details}" if error.details else ""))
+            return
+        if configured_too:
+            names.update(name for name in described if name)
+        for name in names:
+            use = described.get(name)
+            self._found[name, config.url] = Site(
+                name, config.url, store, use.network if use else None, use.path if use else None
+            )
+
+    def named(self, name: str | None) -> list[Site]:
+        """The networks of that name (all where None), sorted. Raises ValueError where there is none of that name."""
+        found = [site for _, site in sorted(self._found.items(), key=lambda item: item[0])]
+        if name is None:
+            return found
+        chosen = [site for site in found if site.name == name]
+        if not chosen:
+            known = ", ".join(dict.fromkeys(site.name for site in found)) or "none"
+            raise ValueError(f"there is no network {name!r} here; known: {known}")
+        return chosen
+
+    def close(self) -> None:
+        """Close every store."""
+        self._stores.close()

@@ -1,0 +1,84 @@
+"""Whether a lease is live, stale or unknown: a verdict on what several witnesses say."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from ipam.inspection.times import format_duration
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from ipam.model import Host, Lease
+
+LIVE, STALE, UNKNOWN = "live", "stale", "unknown"
+DEAD, SILENT = "dead", "silent"
+
+NEEDED = 2
+"""So many independent witnesses must call an attachment dead."""
+
+
+class Sign(NamedTuple):
+    """What one witness says of one attachment: LIVE, DEAD or SILENT, and in words why."""
+
+    witness: str
+    says: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.witness}: {self.text}"
+
+
+class Verdict(NamedTuple):
+    """LIVE, STALE or UNKNOWN, and the signs that it stands on."""
+
+    says: str
+    signs: tuple[Sign, ...]
+
+
+def judge(lease: Lease, signs: Iterable[Sign], host: Host, youngest: float) -> Verdict:
+    """The verdict on a lease of a node's: stale only if NEEDED witnesses call it dead, and none calls it live.
+
+    Leases of other nodes, and those that are younger than `youngest` (seconds), whose container may still be on its
+    way, are never stale.
+    """
+    age = host.clock() - lease.since if lease.since else None
+    elsewhere = lease.node not in ("", host.node)
+    own = [_age(age, youngest), _boot(lease, host)] if not elsewhere else [_elsewhere(lease)]
+    told = (*own, *(() if elsewhere else signs))
+    if any(sign.says == LIVE for sign in told):
+        return Verdict(LIVE, told)
+    young = age is not None and age < youngest
+    dead = {sign.witness for sign in told if sign.says == DEAD}
+    if elsewhere or young or not lease.attachment.container_id or len(dead) < NEEDED:
+        return Verdict(UNKNOWN, told)
+    return Verdict(STALE, told)
+
+
+def _age(age: float | None, youngest: float) -> Sign:
+    if age is None:
+        return Sign("age", SILENT, "not known")
+    text = format_duration(age)
+    if age < 0:
+        text = "made in the future: the clock was set back"
+    elif age < youngest:
+        text += ", its container may still be on its way"
+    return Sign("age", SILENT, text)
+
+
+def _boot(lease: Lease, host: Host) -> Sign:
+    if not lease.boot:
+        return Sign("boot", SILENT, "not recorded")
+    if lease.boot == host.boot:
+        return Sign("boot", SILENT, "made in this one")
+    return Sign("boot", DEAD, f"made in an earlier one, {lease.boot[:8]}")
+
+
+def _elsewhere(lease: Lease) -> Sign:
+    return Sign("node", SILENT, f"it is {lease.node}'s: only there it can be told")
+
+
+def text_of(signs: Sequence[Sign]) -> str:
+    """All evidence on one line."""
+    return "; ".join(map(str, signs))

@@ -1,0 +1,134 @@
+"""Witness: is the leased address on an interface of any network namespace of this node."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+from ipam.address import parse_address
+from ipam.inspection.staleness import DEAD, LIVE, SILENT, Sign
+from ipam.model import IPV6, Address
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ipam.model import Lease
+
+NAME = "netns"
+
+_INITIAL_PID_NAMESPACE = 4026531836  # the kernel's PROC_PID_INIT_INO
+_LINK = re.compile(r"net:\[(\d+)\]")
+_LOCAL = re.compile(r"\|-- (\S+)\n\s+/32 host LOCAL")
+_TIMEOUT = 10  # seconds
+_FILES = ("fib_trie", "if_inet6")
+
+
+class Namespaces:
+    """The local addresses of every network namespace, each with who is in it, as they were at one moment."""
+
+    def __init__(self, proc: Path = Path("/proc")) -> None:
+        """`proc` is the node's procfs."""
+        self.unseen: list[str] = []
+        self.places: dict[Address, str] = {}
+        self._proc = proc
+        seen: set[int] = set()
+        if os.geteuid():
+            self.unseen.append("only root may look into all of them")
+        if _INITIAL_PID_NAMESPACE not in {_inode(proc / name / "ns/pid") for name in ("self", "1")}:
+            self.unseen.append(f"{proc} does not show all processes of the node")
+        if not self.unseen:
+            self._look_at_processes(seen)
+            self._look_at_mounts(seen)
+
+    def sign(self, lease: Lease) -> Sign:
+        """What this witness says of a lease."""
+        place = self.places.get(lease.address)
+        if place is not None:
+            return Sign(NAME, LIVE, f"the address is in {place}")
+        if self.unseen:
+            more = f" (and {len(self.unseen) - 1} more)" if len(self.unseen) > 1 else ""
+            return Sign(NAME, SILENT, f"not all could be looked at: {self.unseen[0]}{more}")
+        return Sign(NAME, DEAD, "the address is in none")
+
+    def _look_at_processes(self, seen: set[int]) -> None:
+        for pid in sorted(int(name) for name in os.listdir(self._proc) if name.isdigit()):  # noqa: PTH208
+            inode = _inode(self._proc / f"{pid}/ns/net")
+            if inode in seen:
+                continue
+            place = f"that of process {pid}"
+            four, six = (_read(self._proc / f"{pid}/net/{name}") for name in _FILES)
+            if four is not None:
+                self._note(four, six or "", place)
+            elif (self._proc / f"{pid}/net").exists():
+                self.unseen.append(place)
+                continue
+            else:  # it ended just now; another process may be in the same namespace
+                continue
+            if inode is not None:
+                seen.add(inode)
+
+    def _look_at_mounts(self, seen: set[int]) -> None:
+        """Namespaces that are kept by a mount alone: those of sandboxes without a process."""
+        nsenter = shutil.which("nsenter")
+        for inode, path, text in self._mounts():
+            if inode in seen:
+                continue
+            seen.add(inode)
+            if nsenter is None:
+                self.unseen.append(f"{text} (nsenter, of util-linux, is missing)")
+                continue
+            command = [nsenter, f"--net={path}", "cat", *(f"/proc/self/net/{name}" for name in _FILES)]
+            try:
+                done = subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT, check=False)
+            except subprocess.TimeoutExpired:
+                self.unseen.append(text)
+                continue
+            if "LOCAL" not in done.stdout and done.returncode:
+                if path.exists() and _inode(path) == inode:
+                    self.unseen.append(text)
+                continue
+            self._note(done.stdout, done.stdout, text)
+
+    def _mounts(self) -> Iterator[tuple[int, Path, str]]:
+        """(inode, path from here, what it is) of each mounted network namespace, in any mount namespace."""
+        tables: set[int | None] = set()
+        for name in ("self", *sorted(name for name in os.listdir(self._proc) if name.isdigit())):  # noqa: PTH208
+            inode = _inode(self._proc / name / "ns/mnt")
+            if inode in tables:
+                continue
+            tables.add(inode)
+            for line in (_read(self._proc / name / "mountinfo") or "").splitlines():
+                fields = line.split(" ")
+                found = _LINK.fullmatch(fields[3])
+                if found and " - nsfs " in line:
+                    point = fields[4].encode("latin-1", "replace").decode("unicode_escape")
+                    path = self._proc / name / "root" / point.lstrip("/")
+                    yield int(found[1]), path, point
+
+    def _note(self, four: str, six: str, place: str) -> None:
+        for text in _LOCAL.findall(four):
+            address = parse_address(text)
+            if address is not None:
+                self.places.setdefault(address, place)
+        for line in six.splitlines():
+            fields = line.split()
+            if len(fields) == 6 and re.fullmatch(r"[0-9a-f]{32}", fields[0]):
+                self.places.setdefault(Address(IPV6, int(fields[0], 16)), place)
+
+
+def _inode(path: Path) -> int | None:
+    try:
+        return path.stat().st_ino
+    except OSError:
+        return None
+
+
+def _read(path: Path) -> str | None:
+    try:
+        return path.read_text(errors="replace")
+    except OSError:
+        return None

@@ -1,0 +1,1 @@
+"""The operator's commands, on every store, in pipes and on terminals."""

@@ -1,0 +1,120 @@
+"""`ipam explain`: it tells what ADD then does, and changes nothing."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from ipam.address import format_address
+from ipam.model import Attachment, Cause, Lease
+from tests.cli.node import NAME, Node
+
+SMALL = "10.80.0.0/29"
+
+
+def tree(directory: Path) -> dict[Path, tuple[int, bytes]]:
+    """All that is in a directory, with its times."""
+    return {
+        path: (path.lstat().st_mtime_ns, path.read_bytes() if path.is_file() else b"")
+        for path in directory.rglob("*")
+        if not path.name.endswith(("-wal", "-shm"))
+    }
+
+
+def told(node: Node, path: Path, *more: str) -> dict[str, object]:
+    """The one answer, as JSON."""
+    (row,) = json.loads(node.run("explain", str(path), *more, "-o", "json").out)
+    assert isinstance(row, dict)
+    return row
+
+
+@pytest.mark.parametrize("before", [0, 1, 3, 5])
+def test_what_it_tells_is_what_add_then_does(node: Node, tmp_path: Path, before: int) -> None:
+    path = node.configure(SMALL)
+    for number in range(before):
+        node.add(f"c{number}", SMALL)
+    node.delete("c1")
+    state = tree(tmp_path)
+    said = node.run("explain", str(path))
+    row = told(node, path)
+    assert tree(tmp_path) == state
+    assert said.code == 0
+    (lease,) = node.add("next", SMALL)
+    assert row["leases"] == [{"address": format_address(lease.address), "range_set": 0}]
+    assert f"ADD would answer {format_address(lease.address)}/29" in said.out
+
+
+def test_it_tells_what_is_passed_over_and_why(node: Node) -> None:
+    path = node.configure(SMALL)
+    leases = [node.add(f"c{number}", SMALL)[0] for number in range(5)]
+    node.change(lambda tx: tx.drop(leases[0], Cause.RELEASE, rest=1000.0))
+    node.delete("c3")
+    row = told(node, path)
+    assert row["leases"] == [{"address": "10.80.0.5", "range_set": 0}]
+    skipped = row["skipped"]
+    assert isinstance(skipped, list)
+    whys = {each["address"]: each["why"] for each in skipped}
+    assert list(whys) == ["10.80.0.1", "10.80.0.2", "10.80.0.3", "10.80.0.4"]
+    assert whys["10.80.0.1"] == "is the gateway"
+    assert whys["10.80.0.2"].startswith("rests until 20")
+    assert whys["10.80.0.3"] == "is leased to container c1 eth0 (pod default/c1)"
+    assert "passed over: 10.80.0.3 is leased to container c1" in node.run("explain", str(path)).out
+
+
+def test_it_names_the_holder_of_an_address_that_is_asked_for(node: Node) -> None:
+    path = node.configure(SMALL)
+    node.add("c1", SMALL)
+    said = node.run("explain", str(path), "--request", "10.80.0.2")
+    assert said.code == 3
+    assert "code 101" in said.out
+    assert "10.80.0.2 is held by container c1 eth0" in said.out
+    assert told(node, path, "--request", "10.80.0.4")["leases"] == [{"address": "10.80.0.4", "range_set": 0}]
+    assert "code 104" in node.run("explain", str(path), "--request", "10.80.0.1").out
+    assert "code 104" in node.run("explain", str(path), "--request", "10.81.0.1").out
+
+
+def test_it_tells_that_a_range_set_is_exhausted_and_what_helps(node: Node) -> None:
+    path = node.configure(SMALL)
+    for number in range(5):
+        node.add(f"c{number}", SMALL)
+    said = node.run("explain", str(path))
+    assert said.code == 3
+    assert "code 100: failed to allocate for range 0: no IP addresses available in range set" in said.out
+    assert "5 addresses, 5 leased, 0 resting, 0 free" in said.out
+    assert f"`ipam gc {NAME}`" in said.out
+
+
+def test_a_second_add_of_an_attachment_is_refused(node: Node) -> None:
+    path = node.configure(SMALL)
+    node.add("c1", SMALL)
+    said = node.run("explain", str(path), "--container", "c1", "--ifname", "eth0")
+    assert (said.code, "code 103" in said.out) == (3, True)
+    assert node.run("explain", str(path), "--container", "c1", "--ifname", "eth1").code == 0
+
+
+def test_leases_of_an_earlier_boot_are_told_of(node: Node) -> None:
+    path = node.configure(SMALL)
+    old = Lease(node.add("c1", SMALL)[0].address, Attachment("old", "eth0"), 0, since=1.0, boot="before", node="")
+    node.delete("c1")
+    node.change(lambda tx: tx.claim(old.replace(node=node.host.node), Cause.ADD))
+    said = node.run("explain", str(path))
+    assert "first, 1 leases of an earlier boot would be released" in said.out
+
+
+def test_a_wrong_config_is_told_with_the_key_and_what_to_write(node: Node) -> None:
+    path = node.configure(ranges=None, subnetz="10.80.0.0/24")
+    said = node.run("explain", str(path))
+    assert said.code == 3
+    assert "no IP ranges specified" in said.out
+    assert 'ipam has "subnetz", which nobody reads; did you mean subnet?' in said.out
+    path = node.configure("10.80.0.1/24")
+    assert "the network address is 10.80.0.0" in node.run("explain", str(path)).out
+
+
+def test_a_file_without_a_use_of_the_plugin_is_refused(node: Node, tmp_path: Path) -> None:
+    path = tmp_path / "other.conflist"
+    path.write_text('{"cniVersion": "1.0.0", "name": "n", "plugins": [{"type": "bridge", "ipam": {"type": "dhcp"}}]}')
+    assert node.run("explain", str(path)).code == 1
+    assert node.run("explain", str(tmp_path / "missing")).code == 1
+    path.write_text("{")
+    assert node.run("explain", str(path)).code == 1

@@ -1,0 +1,264 @@
+"""The witnesses: what each sees of real namespaces, results and runtimes, and what it does not claim to know."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ipam.address import parse_address
+from ipam.inspection.staleness import DEAD, LIVE, SILENT, STALE, UNKNOWN, Sign, judge
+from ipam.model import Address, Attachment, Host, Lease
+from ipam.witnesses.namespaces import Namespaces
+from ipam.witnesses.results import Results
+from ipam.witnesses.runtimes import KINDS, Runtimes
+from tests.peer.namespaces import Namespace
+
+HOST = Host("here", "now", lambda: 100_000.0)
+
+
+def address(text: str) -> Address:
+    found = parse_address(text)
+    assert found is not None
+    return found
+
+
+def lease(text: str = "10.80.0.2", *, container: str = "c1", ifname: str = "eth0", **more: object) -> Lease:
+    made = Lease(address(text), Attachment(container, ifname), 0, since=1.0, boot="now", node="here")
+    return made.replace(**more)
+
+
+# The verdict.
+
+ALIVE, GONE, NOTHING = (lambda name, says=says: Sign(name, says, "") for says in (LIVE, DEAD, SILENT))
+
+
+@pytest.mark.parametrize(
+    ("of", "signs", "verdict"),
+    [
+        ({}, [GONE("netns"), GONE("results")], STALE),
+        ({}, [GONE("netns"), GONE("results"), GONE("runtime")], STALE),
+        ({}, [GONE("netns")], UNKNOWN),
+        ({}, [GONE("netns"), GONE("netns")], UNKNOWN),  # one witness twice is one witness
+        ({}, [GONE("netns"), NOTHING("results"), NOTHING("runtime")], UNKNOWN),
+        ({}, [GONE("netns"), GONE("results"), ALIVE("runtime")], LIVE),
+        ({}, [ALIVE("netns"), GONE("results"), GONE("runtime")], LIVE),
+        ({"boot": "before"}, [GONE("netns")], STALE),
+        ({"boot": "before"}, [NOTHING("netns")], UNKNOWN),
+        ({"boot": "before"}, [ALIVE("netns")], LIVE),
+        ({"boot": ""}, [GONE("netns")], UNKNOWN),
+        ({"since": 99_900.0}, [GONE("netns"), GONE("results"), GONE("runtime")], UNKNOWN),
+        ({"since": 100_100.0}, [GONE("netns"), GONE("results")], UNKNOWN),
+        ({"since": 0.0}, [GONE("netns"), GONE("results")], STALE),
+        ({"node": "elsewhere"}, [GONE("netns"), GONE("results"), GONE("runtime")], UNKNOWN),
+        ({"node": "elsewhere", "boot": "before"}, [GONE("netns"), GONE("results")], UNKNOWN),
+        ({"node": ""}, [GONE("netns"), GONE("results")], STALE),
+        ({"attachment": Attachment("", "")}, [GONE("netns"), GONE("results")], UNKNOWN),
+        ({}, [], UNKNOWN),
+    ],
+)
+def test_a_verdict_needs_two_witnesses_and_no_objection(of: dict[str, object], signs: list[Sign], verdict: str) -> None:
+    found = judge(lease(**of), signs, HOST, 300.0)  # type: ignore[arg-type]
+    assert found.says == verdict
+    assert all(sign.text or sign in signs for sign in found.signs)
+
+
+# Network namespaces.
+
+
+@pytest.fixture
+def container(as_root: None) -> Namespace:
+    """A namespace with an address of each family, and no process."""
+    made = Namespace("container")
+    made.run("ip", "link", "set", "lo", "up")
+    for each in ("10.80.0.2/32", "fd00:80::2/128"):
+        made.run("ip", "address", "add", each, "dev", "lo")
+    return made
+
+
+def test_an_address_in_a_namespace_without_a_process_is_seen(container: Namespace) -> None:
+    try:
+        seen = Namespaces()
+        for text in ("10.80.0.2", "fd00:80::2"):
+            assert seen.sign(lease(text)) == Sign("netns", LIVE, f"the address is in {container.path}")
+        assert seen.sign(lease("10.80.0.3")) == Sign("netns", DEAD, "the address is in none")
+    finally:
+        container.remove()
+    assert Namespaces().sign(lease()).says == DEAD
+
+
+def test_an_address_in_a_namespace_that_only_its_processes_keep_is_seen(as_root: None) -> None:
+    script = "ip link set lo up && ip address add 10.80.0.2/32 dev lo && echo ready && exec cat"
+    command = ["unshare", "--net", "sh", "-c", script]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+        assert Namespaces().sign(lease()) == Sign("netns", LIVE, f"the address is in that of process {process.pid}")
+        process.communicate()
+    assert Namespaces().sign(lease()).says == DEAD
+
+
+def test_a_mount_in_another_mount_namespace_is_looked_through(as_root: None) -> None:
+    script = (
+        'mount --make-rprivate / && mount -t tmpfs none "$0" && touch "$0/n" && unshare "--net=$0/n" '
+        'sh -c "ip link set lo up; ip address add 10.80.0.2/32 dev lo" && echo ready && exec cat'
+    )
+    command = ["unshare", "--mount", "sh", "-c", script, "/mnt"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+        assert Namespaces().sign(lease()) == Sign("netns", LIVE, "the address is in /mnt/n")
+        process.communicate()
+
+
+def test_a_proc_that_does_not_show_the_node_denies_nothing(as_root: None) -> None:
+    script = "from ipam.witnesses.namespaces import Namespaces; print(Namespaces().unseen)"
+    command = ["unshare", "--pid", "--fork", "--mount-proc", sys.executable, "-c", script]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert said == "['/proc does not show all processes of the node']\n"
+
+
+def test_who_is_not_root_denies_nothing(as_root: None) -> None:
+    script = (
+        "import os; os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"
+        "seen = Namespaces()\nprint(seen.unseen, seen.places)"
+    )
+    command = [sys.executable, "-c", f"from ipam.witnesses.namespaces import Namespaces\n{script}"]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert said == "['only root may look into all of them'] {}\n"
+
+
+# libcni's results.
+
+
+def test_results_tell_by_their_names_whether_del_was_called(tmp_path: Path) -> None:
+    (tmp_path / "net-c1-eth0").touch()
+    seen = Results([tmp_path])
+    assert seen.sign("net", lease()).says == SILENT
+    assert seen.sign("net", lease(ifname="")).says == SILENT
+    assert seen.sign("net", lease(ifname="eth1")).says == DEAD
+    assert seen.sign("other", lease()).says == DEAD
+    assert seen.sign("net", lease(container="c2")) == Sign("results", DEAD, f"none in {tmp_path}")
+
+
+def test_without_a_directory_of_results_nothing_is_denied(tmp_path: Path) -> None:
+    assert Results([tmp_path / "missing"]).sign("net", lease()).says == SILENT
+    (tmp_path / "file").touch()
+    assert Results([tmp_path / "file"]).sign("net", lease()).says == SILENT
+    assert Results([tmp_path / "file", tmp_path]).sign("net", lease()).says == SILENT
+
+
+# Runtimes. Podman itself is asked in test_gc_podman.py; here are programs that answer as each CLI does.
+
+PODMAN = """[
+ {"Id": "running", "State": "running", "Pid": %d},
+ {"Id": "created", "State": "created", "Pid": 0},
+ {"Id": "exited", "State": "exited", "Pid": 0},
+ {"Id": "killed", "State": "running", "Pid": 4194400}
+]"""
+CRICTL = """{"items": [
+ {"id": "running", "metadata": {"name": "web"}, "state": "SANDBOX_READY"},
+ {"id": "exited", "metadata": {"name": "db"}, "state": "SANDBOX_NOTREADY"}
+]}"""
+CTR = """case "$*" in
+*namespaces*) echo k8s.io ;;
+*tasks*) printf 'TASK       PID    STATUS\\nrunning    42     RUNNING\\nexited     43     STOPPED\\n' ;;
+*containers*) printf 'running\\nexited\\ncreated\\n' ;;
+esac"""
+DOCKER = "printf 'running running\\nexited exited\\npaused paused\\n'"
+
+
+def put(directory: Path, name: str, script: str) -> None:
+    """A program of that name."""
+    path = directory / name
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+
+
+@pytest.fixture
+def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A directory of programs, in front of all others; no runtime is elsewhere."""
+    directory = tmp_path / "bin"
+    directory.mkdir()
+    for name in ("sh", "cat", "printf", "sleep"):
+        (directory / name).symlink_to(f"/bin/{name}")
+    monkeypatch.setenv("PATH", str(directory))
+    return directory
+
+
+def kinds(tmp_path: Path, *names: str) -> Runtimes:
+    """The runtimes of those names, with their sockets."""
+    import socket
+
+    chosen = []
+    for kind in KINDS:
+        if kind.name in names and kind.sockets:
+            path = tmp_path / f"{kind.name}.sock"
+            if not path.exists():
+                with socket.socket(socket.AF_UNIX) as listener:
+                    listener.bind(str(path))
+            chosen.append(kind._replace(sockets=(path,)))
+        elif kind.name in names:
+            chosen.append(kind)
+    return Runtimes(tuple(chosen))
+
+
+@pytest.mark.parametrize(
+    ("kind", "command", "script", "expected"),
+    [
+        ("podman", "podman", f"cat <<'END'\n{PODMAN % os.getpid()}\nEND",
+         {"running": LIVE, "created": LIVE, "exited": DEAD, "killed": DEAD, "unknown": DEAD}),
+        ("cri-o", "crictl", f"cat <<'END'\n{CRICTL}\nEND", {"running": LIVE, "exited": DEAD, "unknown": DEAD}),
+        ("containerd", "ctr", CTR,
+         {"running": LIVE, "k8s.io-running": LIVE, "exited": DEAD, "created": DEAD, "unknown": DEAD}),
+        ("docker", "docker", DOCKER, {"running": LIVE, "exited": DEAD, "paused": LIVE, "unknown": DEAD}),
+    ],
+)  # fmt: skip
+def test_a_runtime_tells_which_containers_run(
+    tmp_path: Path, programs: Path, kind: str, command: str, script: str, expected: dict[str, str]
+) -> None:
+    put(programs, command, script)
+    seen = kinds(tmp_path, kind)
+    assert {name: seen.sign(lease(container=name)).says for name in expected} == expected
+
+
+@pytest.mark.parametrize(
+    "script", ["exit 1", "echo '{'", "echo '[1]'", "echo '[{}]'", "echo '[{\"Id\": 5}]'", 'echo "[{\\"Id\\": \\"x\\""']
+)
+def test_half_an_answer_denies_nothing(tmp_path: Path, programs: Path, script: str) -> None:
+    put(programs, "podman", script)
+    sign = kinds(tmp_path, "podman").sign(lease())
+    assert sign.says == SILENT
+    assert sign.text.startswith("podman does not tell: ")
+
+
+def test_a_second_runtime_that_does_not_answer_keeps_the_first_from_denying(tmp_path: Path, programs: Path) -> None:
+    put(programs, "podman", f"cat <<'END'\n{PODMAN % os.getpid()}\nEND")
+    put(programs, "ctr", "echo 'cannot dial' >&2; exit 1")
+    seen = kinds(tmp_path, "podman", "containerd")
+    assert seen.sign(lease(container="unknown")) == Sign(
+        "runtime", SILENT, "containerd does not tell: ctr failed: cannot dial"
+    )
+    assert seen.sign(lease(container="running")).says == LIVE
+
+
+def test_a_runtime_that_is_here_and_cannot_be_asked_denies_nothing(tmp_path: Path, programs: Path) -> None:
+    sign = kinds(tmp_path, "cri-o").sign(lease())
+    assert (sign.says, sign.text) == (SILENT, "cri-o runs here, and crictl is missing to ask it")
+
+
+def test_a_client_without_its_runtime_is_no_witness(programs: Path) -> None:
+    put(programs, "crictl", "exit 1")
+    (kind,) = (each for each in KINDS if each.name == "cri-o")
+    assert Runtimes((kind._replace(sockets=(programs / "none.sock",)),)).sign(lease()).text == "none is known here"
+
+
+def test_a_runtime_that_hangs_is_not_waited_for(
+    tmp_path: Path, programs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ipam.witnesses import runtimes
+
+    monkeypatch.setattr(runtimes, "TIMEOUT", 0.2)
+    put(programs, "podman", "exec sleep 60")
+    assert kinds(tmp_path, "podman").sign(lease()).says == SILENT

@@ -1,0 +1,31 @@
+"""The reference of all commands: what each says of itself with --help. `python -m tests.commands` writes it."""
+
+from pathlib import Path
+
+import click
+
+from ipam.cli import COMMANDS, ipam
+
+PATH = Path(__file__).parents[1] / "conf" / "COMMANDS.md"
+WIDTH = 110
+HEAD = """\
+# Every command
+
+What each command says of itself with `--help`. Written by `python -m tests.commands`.
+"""
+
+
+def reference() -> str:
+    """The file's text."""
+    parts = [HEAD]
+    with click.Context(ipam, info_name="ipam", terminal_width=WIDTH) as top:
+        for name in COMMANDS:
+            command = ipam.get_command(top, name)
+            assert command is not None
+            with click.Context(command, parent=top, info_name=name) as context:
+                parts.append(f"## ipam {name}\n\n```\n{command.get_help(context)}\n```\n")
+    return "\n".join(parts)
+
+
+if __name__ == "__main__":
+    PATH.write_text(reference())
