@@ -29,7 +29,7 @@ _ENTRY_MODULES = ("ipam.plugin", "backends.directory")
 _DEFERRED = (
     "ipam.ranges",
     "ipam.routes",
-    *[f"backends.directory.{name}" for name in ("absent", "recovery", "reading", "retention", "waiting")],
+    *[f"backends.directory.{name}" for name in ("absent", "readiness", "reading", "recovery", "retention", "waiting")],
 )
 
 _SCRIPT = """\

@@ -130,11 +130,15 @@ class Commit:
             posix.fsync(self._place.leases)
 
     def _create(self, lease: Lease) -> None:
-        leasefile.create(lease, self._place.leases, self._place.spares, durable=self._durable)
+        place = self._place
+        leasefile.create(lease, place.leases, place.records, spares=place.spares, durable=self._durable)
 
     def _remove(self, lease: Lease) -> None:
         self._removed.append(lease)
-        self._place.spares.take_away(leasefile.file_name(lease.address), self._place.leases)
+        if self._place.spares is not None:
+            self._place.spares.take_away(leasefile.file_name(lease.address), self._place.leases)
+        else:
+            leasefile.remove(lease.address, self._place.leases)
 
     def _write_history(self) -> bool:
         """Commit; whether the lines are written.

@@ -71,16 +71,16 @@ def read(address: Address, directory: int) -> Attachment | None:
     return None if data is None else parse(data)
 
 
-def create(lease: Lease, directory: int, spares: Spares, *, durable: bool) -> None:
+def create(lease: Lease, directory: int, scratch: int, *, spares: Spares | None, durable: bool) -> None:
     """Make the lease file, of a spare one if there is any; whole or not at all. Raises FileExistsError, OSError.
 
     Its modification time is when the lease was made, to the second; the rest says in which boot (see made_in).
     """
     moment = int(lease.since) * _SECOND + _mark(lease.boot)
     data = content(lease.attachment)
-    spare = spares.open_one()
-    if spare is None:
-        create_whole(file_name(lease.address), directory, data, spares.records, moment=moment, durable=durable)
+    spare = spares.open_one() if spares is not None else None
+    if spares is None or spare is None:
+        create_whole(file_name(lease.address), directory, data, scratch, moment=moment, durable=durable)
         return
     fd, name = spare
     try:

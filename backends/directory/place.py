@@ -11,7 +11,6 @@ from backends.directory.index import Index
 from backends.directory.journal import Journal
 from backends.directory.kept import KeptFile, identity, same
 from backends.directory.lock import LOCK
-from backends.directory.spares import Spares
 from backends.directory.taken import Bitmaps
 
 BOOT = b"boot"
@@ -25,6 +24,8 @@ _TICK = 0.1
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from backends.directory.spares import Spares
+
     Times = tuple[int, int, int, int]
 
 
@@ -61,7 +62,7 @@ class Place:
         self.journal = Journal(self.records)
         self.index = Index(self.records)
         self.bitmaps = Bitmaps(self.taken)
-        self.spares = Spares(self.records)
+        self.spares: Spares | None = None
         self._cursors: dict[int, leasefile.Cursor] = {}
 
     def _directory(self, name: bytes, parent: int | None, *, create: bool, link: bool = False) -> int:
@@ -119,6 +120,13 @@ class Place:
         """What was learned is true after the stamp that was just given."""
         self._learned_at = self.index.identity()
 
+    def keep_spares(self) -> None:
+        """Keep lease files that are not needed any more for the next leases, from now on."""
+        if self.spares is None:
+            from backends.directory.spares import Spares
+
+            self.spares = Spares(self.records)
+
     def begin_boot(self, node: str, boot: str) -> None:
         """Remember the boot in which `node` is."""
         symlink(name_bytes(f"{node} {boot}"), BOOT, self.records, self.records)
@@ -139,7 +147,8 @@ class Place:
         """Close everything."""
         if hasattr(self, "_cursors"):
             self._let_go()
-            self.spares.close()
+            if self.spares is not None:
+                self.spares.close()
             self.lock.close()
         while self._open:
             close(self._open.pop())

@@ -19,23 +19,18 @@ _PRIVATE = 0o600
 
 
 class Spares:
-    """The spare files of one network. Until open() there are none: what is only called once makes none."""
+    """The spare files of one network, in a directory of their own; where that cannot be had there are none."""
 
     def __init__(self, records: int) -> None:
-        self.records = records
-        """A directory on the same file system, for what must be made under a passing name."""
+        """`records` is the directory of our records of the network."""
         self._directory = -1
         self._names: list[bytes] = []
         self._made = 0
-
-    def open(self) -> None:
-        """Begin to keep files; where that cannot be, go on without."""
-        if self._directory < 0:
-            try:
-                self._directory = open_directory(SPARES, self.records, create=True)
-                self._names = [name_bytes(name) for name in posix.listdir(self._directory)]
-            except (OSError, InputOutput):
-                return
+        try:
+            self._directory = open_directory(SPARES, records, create=True)
+            self._names = [name_bytes(name) for name in posix.listdir(self._directory)]
+        except (OSError, InputOutput):
+            return
 
     def close(self) -> None:
         """Let go of the directory; the files stay for the next process."""

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import posix
-from _stat import S_ISDIR
 
 from backends.directory.commit import Stale
-from backends.directory.files import NotRegular, close, name_bytes, open_directory, storage_error, unavailable
+from backends.directory.files import NotRegular, name_bytes, storage_error
 from backends.directory.lock import acquire, release
-from backends.directory.place import RECORDS, Place, full_path
+from backends.directory.place import Place, full_path
 from backends.directory.transaction import DirectoryTransaction
-from ipam.address import format_address
-from ipam.errors import InputOutput, InvalidConfig, StoreUnavailable, TryAgain
+from ipam.errors import InvalidConfig, TryAgain
 from ipam.jsontext import quote
-from ipam.model import valid_name
 from ipam.store import Store, Trait, Transaction
 
 TYPE_CHECKING = False
@@ -21,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import TypeVar
 
+    from backends.directory.view import View
     from ipam.model import Address, Attachment, Event, Host, Lease, StoreConfig
     from ipam.store import Finding
 
@@ -80,7 +78,7 @@ class DirectoryStore(Store):
             for _ in range(_TRIES):
                 place = self._kept.pop(network, None)
                 if place is not None:
-                    place.spares.open()  # this process will be asked more often than once
+                    place.keep_spares()  # this process is asked more often than once
                 else:
                     place = Place(self._root, network, create=True)
                 is_there = True
@@ -135,35 +133,22 @@ class DirectoryStore(Store):
             f"{place.name} changes while it is locked", "another program writes there without taking the lock"
         )
 
+    def _view(self) -> View:
+        from backends.directory.view import View
+
+        return View(self._root, self._host, self._timeout)
+
     def networks(self) -> Iterator[str]:
         """See Store."""
-        try:
-            base = open_directory(name_bytes(self._root), link=True)
-        except FileNotFoundError:
-            return iter(())
-        except OSError as error:
-            raise storage_error(error, self._root) from None
-        try:
-            names = [name for name in posix.listdir(base) if valid_name(name) and _is_directory(name, base)]
-        finally:
-            close(base)
-        return iter(sorted(names))
+        return self._view().networks()
 
     def leases(self, network: str) -> Iterator[Lease]:
-        """See Store. Needs read access alone."""
-        from backends.directory import reading, snapshot
-
-        taken = self._read(network, snapshot.take, lambda _: None)
-        found = taken.leases() if taken is not None else None
-        if found is None:
-            found = self._read(network, reading.snapshot, reading.foreign_leases)
-        return iter(found or [])
+        """See Store. Needs read access alone, as all that only looks."""
+        return self._view().leases(network)
 
     def resting(self, network: str) -> Iterator[tuple[Address, float]]:
-        """See Store. Needs read access alone."""
-        from backends.directory import reading
-
-        return iter(self._read(network, lambda place: reading.rests(place, self._host.clock()), lambda _: []) or [])
+        """See Store."""
+        return self._view().resting(network)
 
     def history(
         self,
@@ -173,74 +158,27 @@ class DirectoryStore(Store):
         who: Attachment | None = None,
         address: Address | None = None,
     ) -> Iterator[Event]:
-        """See Store. Needs read access alone."""
-        from backends.directory import reading
-
-        try:
-            records = open_directory(name_bytes(f"{self._root}/{RECORDS.decode()}/{network}"))
-        except FileNotFoundError:
-            return
-        except OSError as error:
-            raise storage_error(error, full_path(self._root, network, error)) from None
-        try:
-            having = b"" if address is None else b'"address":"%b"' % format_address(address).encode()
-            for event in reading.read_events(records, having, since):
-                if since is not None and event.time < since:
-                    continue
-                if who is not None and event.lease.attachment != who:
-                    continue
-                if address is None or event.lease.address == address:
-                    yield event
-        except OSError as error:
-            raise storage_error(error, full_path(self._root, network, error)) from None
-        finally:
-            close(records)
-
-    def _read(self, network: str, ours: Callable[[Place], T], foreign: Callable[[int], T]) -> T | None:
-        """What `ours` finds under a shared lock, or `foreign` where only Go has been; None without a directory."""
-        try:
-            try:
-                place = Place(self._root, network, create=False)
-            except FileNotFoundError:
-                return self._read_foreign(network, foreign)
-            try:
-                try:
-                    acquire(place.lock, place.name, self._timeout, shared=True)
-                except FileNotFoundError:  # nobody has locked anything yet
-                    return ours(place)
-                return ours(place)
-            finally:
-                place.close()
-        except OSError as error:
-            raise storage_error(error, full_path(self._root, network, error)) from None
-
-    def _read_foreign(self, network: str, foreign: Callable[[int], T]) -> T | None:
-        try:
-            fd = open_directory(name_bytes(f"{self._root}/{network}"))
-        except FileNotFoundError:
-            return None
-        try:
-            return foreign(fd)
-        finally:
-            close(fd)
+        """See Store."""
+        return self._view().history(network, since=since, who=who, address=address)
 
     def audit(self, network: str) -> list[Finding]:
-        """See Store. Needs read access alone."""
-        from backends.directory import audit
+        """See Store."""
+        return self._view().audit(network)
 
-        foreign = audit.audit_foreign
-        return self._read(network, audit.audit, lambda fd: foreign(fd, f"{self._root}/{network}")) or []
+    def cursors(self, network: str) -> dict[int, Address]:
+        """See Store."""
+        return self._view().cursors(network)
+
+    def check(self) -> None:
+        """See Store."""
+        from backends.directory import readiness
+
+        readiness.check(self._root)
 
     def repair(self, network: str) -> bool:
         """See Store: remove empty lease files, make index and bitmaps anew."""
         self._locked(network, lambda place: self._recover(place, network))
         return True
-
-    def cursors(self, network: str) -> dict[int, Address]:
-        """See Store. Needs read access alone."""
-        from backends.directory import leasefile
-
-        return self._read(network, lambda place: leasefile.cursors(place.leases), leasefile.cursors) or {}
 
     def forget(self, network: str, before: float) -> int:
         """See Store."""
@@ -248,39 +186,10 @@ class DirectoryStore(Store):
 
         return self._locked(network, lambda place: retention.forget(place, before, self._host.clock()))
 
-    def check(self) -> None:
-        """See Store: the data directory, or the nearest one above it that exists, takes new files."""
-        path = self._root
-        try:
-            while True:
-                try:
-                    fd = open_directory(name_bytes(path), link=True)
-                except FileNotFoundError:
-                    path = path.rstrip("/").rpartition("/")[0] or "/"
-                else:
-                    break
-            try:
-                space = posix.fstatvfs(fd)
-                writable = posix.access(path, posix.W_OK | posix.X_OK)
-            finally:
-                close(fd)
-        except OSError as error:
-            raise unavailable(storage_error(error, path)) from None
-        except InputOutput as error:
-            raise unavailable(error) from None
-        if not writable:
-            raise StoreUnavailable(f"{path} cannot be written", "the file system is read-only, or not ours")
-        if not space.f_bavail or (space.f_files and not space.f_favail):
-            raise StoreUnavailable(f"the file system of {path} is full", "make room on it")
-
     def close(self) -> None:
         """See Store."""
         while self._kept:
             self._kept.popitem()[1].close()
-
-
-def _is_directory(name: str, parent: int) -> bool:
-    return S_ISDIR(posix.stat(name, dir_fd=parent, follow_symlinks=False).st_mode)
 
 
 def open_store(config: StoreConfig, host: Host) -> DirectoryStore:
