@@ -29,8 +29,8 @@ test: setup      ## the tests (make test T=tests/unit for some of them)
 lint: setup      ## ruff and mypy --strict
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 
-bench: setup     ## our figures beside Go host-local's, from one interleaved run
-	@$(BIN)/python -m tests.bench
+bench: setup     ## our figures beside Go host-local's, from one interleaved run, into the README as well
+	@$(BIN)/python -m tests.bench --publish
 
 faults: setup    ## the whole campaign of kills and failing system calls (long)
 	@$(BIN)/python -m tests.faults

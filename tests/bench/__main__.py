@@ -15,6 +15,7 @@ from pathlib import Path
 from tests.bench.contestants import Contestant, challengers, go_host_local
 from tests.bench.report import Report, as_json
 from tests.bench.rounds import Plan, Results, Rounds
+from tests.bench.summary import Summary
 
 # Go's own call takes about a second at 60,000 leases: few rounds there.
 WHOLE = Plan(
@@ -38,6 +39,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer rounds, at most 10,000 leases, a /20")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there too")
+    parser.add_argument("--publish", action="store_true", help="put the figures into the README")
     parser.add_argument("--dir", type=Path, help="where the leases lie meanwhile (the file system matters)")
     options = parser.parse_args()
     plan = QUICK if options.quick else WHOLE
@@ -53,6 +55,8 @@ def main() -> None:
         progress("")
     say(" · ".join(machine.values()))
     say(Report(results, plan, [contestant.name for contestant in others]).text())
+    if options.publish:
+        Summary(results, plan.sizes, plan.bursts).publish(", ".join(machine.values()))
     if options.json:
         options.json.write_text(json.dumps({"machine": machine, **as_json(results)}, indent=2) + "\n")
 

@@ -268,7 +268,15 @@ def test_the_variables_are_those_that_commands_need() -> None:
 
 
 # Hosts that may be named anywhere, and beginnings of paths that only one machine has.
-HOSTS = {"www.apache.org", "github.com", "www.cni.dev", "keepachangelog.com", "semver.org", "json-schema.org"}
+HOSTS = {
+    "www.apache.org",
+    "github.com",
+    "www.cni.dev",
+    "keepachangelog.com",
+    "semver.org",
+    "json-schema.org",
+    "www.w3.org",
+}
 FOR_EXAMPLES = re.compile(r"(^|\.)(example|test|invalid|localhost|example\.(org|com|net))$|^[^.]*$")
 MACHINES = tuple(f"/{name}/" for name in ("work", "home", "Users"))
 
