@@ -24,7 +24,7 @@ _INITIAL_PID_NAMESPACE = 4026531836  # the kernel's PROC_PID_INIT_INO
 _LINK = re.compile(r"net:\[(\d+)\]")
 _LOCAL = re.compile(r"\|-- (\S+)\n\s+/32 host LOCAL")
 _TIMEOUT = 10  # seconds
-_FILES = ("fib_trie", "if_inet6")
+_SHOW = "cat /proc/self/net/fib_trie && if test -e /proc/self/net/if_inet6; then cat /proc/self/net/if_inet6; fi"
 
 
 class Namespaces:
@@ -38,7 +38,7 @@ class Namespaces:
         seen: set[int] = set()
         if os.geteuid():
             self.unseen.append("only root may look into all of them")
-        if _INITIAL_PID_NAMESPACE not in {_inode(proc / name / "ns/pid") for name in ("self", "1")}:
+        if not _shows_the_node(proc):
             self.unseen.append(f"{proc} does not show all processes of the node")
         if not self.unseen:
             self._look_at_processes(seen)
@@ -60,14 +60,14 @@ class Namespaces:
             if inode in seen:
                 continue
             place = f"that of process {pid}"
-            four, six = (_read(self._proc / f"{pid}/net/{name}") for name in _FILES)
-            if four is not None:
-                self._note(four, six or "", place)
-            elif (self._proc / f"{pid}/net").exists():
+            try:
+                four = (self._proc / f"{pid}/net/fib_trie").read_text()
+            except PermissionError:
                 self.unseen.append(place)
                 continue
-            else:  # it ended just now; another process may be in the same namespace
+            except OSError:  # it has ended, and maybe waits to be reaped; whoever else is in there is looked at too
                 continue
+            self._note(four, _read(self._proc / f"{pid}/net/if_inet6") or "", place)
             if inode is not None:
                 seen.add(inode)
 
@@ -81,13 +81,13 @@ class Namespaces:
             if nsenter is None:
                 self.unseen.append(f"{text} (nsenter, of util-linux, is missing)")
                 continue
-            command = [nsenter, f"--net={path}", "cat", *(f"/proc/self/net/{name}" for name in _FILES)]
+            command = [nsenter, f"--net={path}", "sh", "-c", _SHOW]
             try:
                 done = subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT, check=False)
             except subprocess.TimeoutExpired:
                 self.unseen.append(text)
                 continue
-            if "LOCAL" not in done.stdout and done.returncode:
+            if done.returncode:
                 if path.exists() and _inode(path) == inode:
                     self.unseen.append(text)
                 continue
@@ -118,6 +118,17 @@ class Namespaces:
             fields = line.split()
             if len(fields) == 6 and re.fullmatch(r"[0-9a-f]{32}", fields[0]):
                 self.places.setdefault(Address(IPV6, int(fields[0], 16)), place)
+
+
+def _shows_the_node(proc: Path) -> bool:
+    """Whether all processes of the node are there, and not those of one container alone.
+
+    True in the first of all PID namespaces, and where systemd is the init of this one: then it is that of a machine,
+    be it one in a container.
+    """
+    if _INITIAL_PID_NAMESPACE in {_inode(proc / name / "ns/pid") for name in ("self", "1")}:
+        return True
+    return _read(proc / "1/comm") == "systemd\n"
 
 
 def _inode(path: Path) -> int | None:
