@@ -9,7 +9,7 @@ import subprocess
 from pathlib import Path
 
 from ipam.address import parse_address
-from ipam.inspection.staleness import DEAD, LIVE, SILENT, Sign
+from ipam.inspection.staleness import DEAD, KEPT, LIVE, SILENT, Sign
 from ipam.model import IPV6, Address
 
 TYPE_CHECKING = False
@@ -34,6 +34,7 @@ class Namespaces:
         """`proc` is the node's procfs."""
         self.unseen: list[str] = []
         self.places: dict[Address, str] = {}
+        self.empty: dict[Address, str] = {}
         self._proc = proc
         seen: set[int] = set()
         if os.geteuid():
@@ -49,6 +50,9 @@ class Namespaces:
         place = self.places.get(lease.address)
         if place is not None:
             return Sign(NAME, LIVE, f"the address is in {place}")
+        empty = self.empty.get(lease.address)
+        if empty is not None:
+            return Sign(NAME, KEPT, f"the address is in {empty}, where no process is")
         if self.unseen:
             more = f" (and {len(self.unseen) - 1} more)" if len(self.unseen) > 1 else ""
             return Sign(NAME, SILENT, f"not all could be looked at: {self.unseen[0]}{more}")
@@ -67,7 +71,7 @@ class Namespaces:
                 continue
             except OSError:  # it has ended, and maybe waits to be reaped; whoever else is in there is looked at too
                 continue
-            self._note(four, _read(self._proc / f"{pid}/net/if_inet6") or "", place)
+            self._note(four, _read(self._proc / f"{pid}/net/if_inet6") or "", place, self.places)
             if inode is not None:
                 seen.add(inode)
 
@@ -91,7 +95,7 @@ class Namespaces:
                 if path.exists() and _inode(path) == inode:
                     self.unseen.append(text)
                 continue
-            self._note(done.stdout, done.stdout, text)
+            self._note(done.stdout, done.stdout, text, self.empty)
 
     def _mounts(self) -> Iterator[tuple[int, Path, str]]:
         """(inode, path from here, what it is) of each mounted network namespace, in any mount namespace."""
@@ -109,15 +113,15 @@ class Namespaces:
                     path = self._proc / name / "root" / point.lstrip("/")
                     yield int(found[1]), path, point
 
-    def _note(self, four: str, six: str, place: str) -> None:
+    def _note(self, four: str, six: str, place: str, places: dict[Address, str]) -> None:
         for text in _LOCAL.findall(four):
             address = parse_address(text)
             if address is not None:
-                self.places.setdefault(address, place)
+                places.setdefault(address, place)
         for line in six.splitlines():
             fields = line.split()
             if len(fields) == 6 and re.fullmatch(r"[0-9a-f]{32}", fields[0]):
-                self.places.setdefault(Address(IPV6, int(fields[0], 16)), place)
+                places.setdefault(Address(IPV6, int(fields[0], 16)), place)
 
 
 def _shows_the_node(proc: Path) -> bool:
