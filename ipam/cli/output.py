@@ -23,6 +23,9 @@ FORMATS = ("table", "json", "csv")
 MOST_STYLED = 500
 """Rows that are laid out by rich on a terminal; it takes a second for some thousands, so more are plain text."""
 
+_LEAST_FOLDED = 40
+"""Characters: however narrow the terminal, the last column is not folded into less."""
+
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _BEFORE_PROGRESS = 1.0  # seconds
 _BETWEEN_PROGRESS = 0.2
@@ -43,13 +46,13 @@ class Column:
         key: str,
         text: Callable[[Any], str] = str,
         *,
-        title: str = "",
+        title: str | None = None,
         right: bool = False,
         style: Callable[[Any], str] | None = None,
         narrow: Callable[[str], str] | None = None,
     ) -> None:
         self.key = key
-        self.title = title or key.replace("_", " ").upper()
+        self.title = key.replace("_", " ").upper() if title is None else title
         self.text = text
         self.right = right
         self.style = style
@@ -142,21 +145,26 @@ def aligned(rows: Sequence[Row], columns: Sequence[Column]) -> Iterator[str]:
 
 
 def _write_styled(rows: list[Row], columns: Sequence[Column]) -> None:
+    """As rich does it; but only the last column is folded, for a table of fragments is legible to nobody."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    cells, widths = [], []
     for column in columns:
-        table.add_column(column.title, justify="right" if column.right else "left", overflow="fold")
-    table_cells = []
-    for column in columns:
-        texts = [column.narrow(cell) if column.narrow else cell for cell in column.cells(rows)]
+        texts = [column.narrow(text) if column.narrow else text for text in column.cells(rows)]
         styles = [column.style(row[column.key]) if column.style else "" for row in rows]
-        table_cells.append([Text(text, style=style) for text, style in zip(texts, styles, strict=True)])
-    for cells in zip(*table_cells, strict=True):
-        table.add_row(*cells)
-    Console(highlight=False).print(table)
+        cells.append([Text(text, style=style) for text, style in zip(texts, styles, strict=True)])
+        widths.append(max(map(len, (column.title, *texts))))
+    seen = Console().width
+    others = sum(widths[:-1]) + 2 * len(widths)
+    widths[-1] = min(widths[-1], max(_LEAST_FOLDED, seen - others))
+    for column, width in zip(columns, widths, strict=True):
+        table.add_column(column.title, justify="right" if column.right else "left", width=width, overflow="fold")
+    for row in zip(*cells, strict=True):
+        table.add_row(*row)
+    Console(highlight=False, width=max(seen, others + widths[-1])).print(table)
 
 
 def is_terminal(stream: TextIO) -> bool:

@@ -48,26 +48,27 @@ class Sites:
         self.problems: list[str] = []
         configured = list(configured)
         if url is not None:
-            self._look(StoreConfig(url), {each.name: each for each in configured if each.network is not None})
+            known = {each.name: each for each in configured if each.network is not None}
+            here = [each.name for each in configured if each.store is not None and each.store.url == url]
+            self._look(StoreConfig(url), known, here)
             return
         by_url: dict[str, list[Configured]] = {DEFAULT_STORE: []}
         for each in configured:
             if each.store is not None:
                 by_url.setdefault(each.store.url, []).append(each)
-        for known, uses in by_url.items():
-            store = next((each.store for each in uses if each.store is not None), StoreConfig(known))
+        for where, uses in by_url.items():
+            store = next((each.store for each in uses if each.store is not None), StoreConfig(where))
             described = {each.name: each for each in reversed(uses)}
-            self._look(store, described, configured_too=True)
+            self._look(store, described, list(described))
 
-    def _look(self, config: StoreConfig, described: dict[str, Configured], *, configured_too: bool = False) -> None:
+    def _look(self, config: StoreConfig, described: dict[str, Configured], here: list[str]) -> None:
+        """Note the networks of a store; those that are `here` by their configs even if it has no lease yet."""
         try:
             store = self._stores.get(config)
-            names = set(store.networks())
+            names = {*store.networks(), *filter(None, here)}
         except CniError as error:
             self.problems.append(f"store {config.url}: {error}" + (f"; {error.details}" if error.details else ""))
             return
-        if configured_too:
-            names.update(name for name in described if name)
         for name in names:
             use = described.get(name)
             self._found[name, config.url] = Site(

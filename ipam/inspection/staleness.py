@@ -13,14 +13,19 @@ if TYPE_CHECKING:
     from ipam.model import Host, Lease
 
 LIVE, STALE, UNKNOWN = "live", "stale", "unknown"
-DEAD, SILENT = "dead", "silent"
+DEAD, ENDED, KEPT, SILENT = "dead", "ended", "kept", "silent"
 
 NEEDED = 2
 """So many independent witnesses must call an attachment dead."""
 
 
 class Sign(NamedTuple):
-    """What one witness says of one attachment: LIVE, DEAD or SILENT, and in words why."""
+    """What one witness says of one attachment, and in words why.
+
+    LIVE: it is there. DEAD: it is not. ENDED: it is known, and has ended, which is DEAD with certainty. KEPT: what is
+    left of it is there, with nothing running in it, which is DEAD where another says ENDED, and LIVE otherwise.
+    SILENT: nothing can be told.
+    """
 
     witness: str
     says: str
@@ -47,10 +52,11 @@ def judge(lease: Lease, signs: Iterable[Sign], host: Host, youngest: float) -> V
     elsewhere = lease.node not in ("", host.node)
     own = [_age(age, youngest), _boot(lease, host)] if not elsewhere else [_elsewhere(lease)]
     told = (*own, *(() if elsewhere else signs))
-    if any(sign.says == LIVE for sign in told):
+    says = {sign.says for sign in told}
+    if LIVE in says or (KEPT in says and ENDED not in says):
         return Verdict(LIVE, told)
     young = age is not None and age < youngest
-    dead = {sign.witness for sign in told if sign.says == DEAD}
+    dead = {sign.witness for sign in told if sign.says in (DEAD, ENDED, KEPT)}
     if elsewhere or young or not lease.attachment.container_id or len(dead) < NEEDED:
         return Verdict(UNKNOWN, told)
     return Verdict(STALE, told)

@@ -9,7 +9,7 @@ import subprocess
 from pathlib import Path
 
 from ipam.address import parse_address
-from ipam.inspection.staleness import DEAD, LIVE, SILENT, Sign
+from ipam.inspection.staleness import DEAD, KEPT, LIVE, SILENT, Sign
 from ipam.model import IPV6, Address
 
 TYPE_CHECKING = False
@@ -24,7 +24,7 @@ _INITIAL_PID_NAMESPACE = 4026531836  # the kernel's PROC_PID_INIT_INO
 _LINK = re.compile(r"net:\[(\d+)\]")
 _LOCAL = re.compile(r"\|-- (\S+)\n\s+/32 host LOCAL")
 _TIMEOUT = 10  # seconds
-_FILES = ("fib_trie", "if_inet6")
+_SHOW = "cat /proc/self/net/fib_trie && if test -e /proc/self/net/if_inet6; then cat /proc/self/net/if_inet6; fi"
 
 
 class Namespaces:
@@ -34,11 +34,12 @@ class Namespaces:
         """`proc` is the node's procfs."""
         self.unseen: list[str] = []
         self.places: dict[Address, str] = {}
+        self.empty: dict[Address, str] = {}
         self._proc = proc
         seen: set[int] = set()
         if os.geteuid():
             self.unseen.append("only root may look into all of them")
-        if _INITIAL_PID_NAMESPACE not in {_inode(proc / name / "ns/pid") for name in ("self", "1")}:
+        if not _shows_the_node(proc):
             self.unseen.append(f"{proc} does not show all processes of the node")
         if not self.unseen:
             self._look_at_processes(seen)
@@ -49,6 +50,9 @@ class Namespaces:
         place = self.places.get(lease.address)
         if place is not None:
             return Sign(NAME, LIVE, f"the address is in {place}")
+        empty = self.empty.get(lease.address)
+        if empty is not None:
+            return Sign(NAME, KEPT, f"the address is in {empty}, where no process is")
         if self.unseen:
             more = f" (and {len(self.unseen) - 1} more)" if len(self.unseen) > 1 else ""
             return Sign(NAME, SILENT, f"not all could be looked at: {self.unseen[0]}{more}")
@@ -60,14 +64,14 @@ class Namespaces:
             if inode in seen:
                 continue
             place = f"that of process {pid}"
-            four, six = (_read(self._proc / f"{pid}/net/{name}") for name in _FILES)
-            if four is not None:
-                self._note(four, six or "", place)
-            elif (self._proc / f"{pid}/net").exists():
+            try:
+                four = (self._proc / f"{pid}/net/fib_trie").read_text()
+            except PermissionError:
                 self.unseen.append(place)
                 continue
-            else:  # it ended just now; another process may be in the same namespace
+            except OSError:  # it has ended, and maybe waits to be reaped; whoever else is in there is looked at too
                 continue
+            self._note(four, _read(self._proc / f"{pid}/net/if_inet6") or "", place, self.places)
             if inode is not None:
                 seen.add(inode)
 
@@ -81,17 +85,17 @@ class Namespaces:
             if nsenter is None:
                 self.unseen.append(f"{text} (nsenter, of util-linux, is missing)")
                 continue
-            command = [nsenter, f"--net={path}", "cat", *(f"/proc/self/net/{name}" for name in _FILES)]
+            command = [nsenter, f"--net={path}", "sh", "-c", _SHOW]
             try:
                 done = subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT, check=False)
             except subprocess.TimeoutExpired:
                 self.unseen.append(text)
                 continue
-            if "LOCAL" not in done.stdout and done.returncode:
+            if done.returncode:
                 if path.exists() and _inode(path) == inode:
                     self.unseen.append(text)
                 continue
-            self._note(done.stdout, done.stdout, text)
+            self._note(done.stdout, done.stdout, text, self.empty)
 
     def _mounts(self) -> Iterator[tuple[int, Path, str]]:
         """(inode, path from here, what it is) of each mounted network namespace, in any mount namespace."""
@@ -109,15 +113,26 @@ class Namespaces:
                     path = self._proc / name / "root" / point.lstrip("/")
                     yield int(found[1]), path, point
 
-    def _note(self, four: str, six: str, place: str) -> None:
+    def _note(self, four: str, six: str, place: str, places: dict[Address, str]) -> None:
         for text in _LOCAL.findall(four):
             address = parse_address(text)
             if address is not None:
-                self.places.setdefault(address, place)
+                places.setdefault(address, place)
         for line in six.splitlines():
             fields = line.split()
             if len(fields) == 6 and re.fullmatch(r"[0-9a-f]{32}", fields[0]):
-                self.places.setdefault(Address(IPV6, int(fields[0], 16)), place)
+                places.setdefault(Address(IPV6, int(fields[0], 16)), place)
+
+
+def _shows_the_node(proc: Path) -> bool:
+    """Whether all processes of the node are there, and not those of one container alone.
+
+    True in the first of all PID namespaces, and where systemd is the init of this one: then it is that of a machine,
+    be it one in a container.
+    """
+    if _INITIAL_PID_NAMESPACE in {_inode(proc / name / "ns/pid") for name in ("self", "1")}:
+        return True
+    return _read(proc / "1/comm") == "systemd\n"
 
 
 def _inode(path: Path) -> int | None:

@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 from typing import NamedTuple
 
-from ipam.inspection.staleness import DEAD, LIVE, SILENT, Sign
+from ipam.inspection.staleness import DEAD, ENDED, LIVE, SILENT, Sign
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -69,7 +69,9 @@ class Runtimes:
             return Sign(NAME, SILENT, self._silent[0])
         if not self._told:
             return Sign(NAME, SILENT, "none is known here")
-        return Sign(NAME, DEAD, ", ".join(ended) or f"not listed by {' or '.join(self._told)}")
+        if ended:
+            return Sign(NAME, ENDED, ", ".join(ended))
+        return Sign(NAME, DEAD, f"not listed by {' or '.join(self._told)}")
 
 
 def run(*command: str) -> str:

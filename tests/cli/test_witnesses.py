@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ipam.address import parse_address
-from ipam.inspection.staleness import DEAD, LIVE, SILENT, STALE, UNKNOWN, Sign, judge
+from ipam.inspection.staleness import DEAD, ENDED, KEPT, LIVE, SILENT, STALE, UNKNOWN, Sign, judge
 from ipam.model import Address, Attachment, Host, Lease
 from ipam.witnesses.namespaces import Namespaces
 from ipam.witnesses.results import Results
@@ -31,7 +31,9 @@ def lease(text: str = "10.80.0.2", *, container: str = "c1", ifname: str = "eth0
 
 # The verdict.
 
-ALIVE, GONE, NOTHING = (lambda name, says=says: Sign(name, says, "") for says in (LIVE, DEAD, SILENT))
+ALIVE, GONE, OVER, LEFT, NOTHING = (
+    lambda name, says=says: Sign(name, says, "") for says in (LIVE, DEAD, ENDED, KEPT, SILENT)
+)
 
 
 @pytest.mark.parametrize(
@@ -44,6 +46,12 @@ ALIVE, GONE, NOTHING = (lambda name, says=says: Sign(name, says, "") for says in
         ({}, [GONE("netns"), NOTHING("results"), NOTHING("runtime")], UNKNOWN),
         ({}, [GONE("netns"), GONE("results"), ALIVE("runtime")], LIVE),
         ({}, [ALIVE("netns"), GONE("results"), GONE("runtime")], LIVE),
+        ({}, [OVER("runtime"), GONE("netns")], STALE),
+        ({}, [OVER("runtime")], UNKNOWN),
+        ({}, [LEFT("netns"), OVER("runtime")], STALE),
+        ({}, [LEFT("netns"), GONE("runtime"), GONE("results")], LIVE),
+        ({}, [LEFT("netns"), NOTHING("runtime")], LIVE),
+        ({}, [LEFT("netns"), OVER("runtime"), ALIVE("results")], LIVE),
         ({"boot": "before"}, [GONE("netns")], STALE),
         ({"boot": "before"}, [NOTHING("netns")], UNKNOWN),
         ({"boot": "before"}, [ALIVE("netns")], LIVE),
@@ -81,7 +89,8 @@ def test_an_address_in_a_namespace_without_a_process_is_seen(container: Namespac
     try:
         seen = Namespaces()
         for text in ("10.80.0.2", "fd00:80::2"):
-            assert seen.sign(lease(text)) == Sign("netns", LIVE, f"the address is in {container.path}")
+            sign = seen.sign(lease(text))
+            assert sign == Sign("netns", KEPT, f"the address is in {container.path}, where no process is")
         assert seen.sign(lease("10.80.0.3")) == Sign("netns", DEAD, "the address is in none")
     finally:
         container.remove()
@@ -108,7 +117,7 @@ def test_a_mount_in_another_mount_namespace_is_looked_through(as_root: None) -> 
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == b"ready\n"
-        assert Namespaces().sign(lease()) == Sign("netns", LIVE, "the address is in /mnt/n")
+        assert Namespaces().sign(lease()) == Sign("netns", KEPT, "the address is in /mnt/n, where no process is")
         process.communicate()
 
 
@@ -208,11 +217,11 @@ def kinds(tmp_path: Path, *names: str) -> Runtimes:
     ("kind", "command", "script", "expected"),
     [
         ("podman", "podman", f"cat <<'END'\n{PODMAN % os.getpid()}\nEND",
-         {"running": LIVE, "created": LIVE, "exited": DEAD, "killed": DEAD, "unknown": DEAD}),
-        ("cri-o", "crictl", f"cat <<'END'\n{CRICTL}\nEND", {"running": LIVE, "exited": DEAD, "unknown": DEAD}),
+         {"running": LIVE, "created": LIVE, "exited": ENDED, "killed": ENDED, "unknown": DEAD}),
+        ("cri-o", "crictl", f"cat <<'END'\n{CRICTL}\nEND", {"running": LIVE, "exited": ENDED, "unknown": DEAD}),
         ("containerd", "ctr", CTR,
-         {"running": LIVE, "k8s.io-running": LIVE, "exited": DEAD, "created": DEAD, "unknown": DEAD}),
-        ("docker", "docker", DOCKER, {"running": LIVE, "exited": DEAD, "paused": LIVE, "unknown": DEAD}),
+         {"running": LIVE, "k8s.io-running": LIVE, "exited": ENDED, "created": ENDED, "unknown": DEAD}),
+        ("docker", "docker", DOCKER, {"running": LIVE, "exited": ENDED, "paused": LIVE, "unknown": DEAD}),
     ],
 )  # fmt: skip
 def test_a_runtime_tells_which_containers_run(
