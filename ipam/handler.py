@@ -168,7 +168,7 @@ def _add(request: Request, conf: Config, host: Host, stores: Stores) -> Work:
         from ipam.routes import read_dns
 
         dns = read_dns(network.resolv_conf)
-    store = stores.get(store_config)
+    store, host = stores.get(store_config), host.named(store_config.node)
 
     def change(tx: Transaction) -> list[Lease]:
         allocator.reclaim_after_reboot(tx, host, shared=_is_shared(store))
@@ -187,7 +187,8 @@ def _add(request: Request, conf: Config, host: Host, stores: Stores) -> Work:
 def _delete(request: Request, conf: Config, host: Host, stores: Stores) -> Work:
     who = _attachment(request)
     cni.parse_args(request.env.get("CNI_ARGS", ""))
-    store = stores.get(conf.store(strict=False))
+    store_config = conf.store(strict=False)
+    store, host = stores.get(store_config), host.named(store_config.node)
 
     def change(tx: Transaction) -> None:
         allocator.reclaim_after_reboot(tx, host, shared=_is_shared(store))
@@ -207,7 +208,8 @@ def _check(request: Request, conf: Config, _host: Host, stores: Stores) -> Work:
 
 def _collect(_request: Request, conf: Config, host: Host, stores: Stores) -> Work | Reply:
     valid = config.valid_attachments(conf.object)
-    store = stores.get(conf.store(strict=False))
+    store_config = conf.store(strict=False)
+    store, host = stores.get(store_config), host.named(store_config.node)
     if valid is None:
         return Reply(0)
 

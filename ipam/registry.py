@@ -53,15 +53,20 @@ class Stores:
         """The store of `config`, opened at its first use. Several threads may ask."""
         store = self._open.get(config)
         if store is None:
-            opened = open_store(config, self._host)
+            opened = open_store(config, self._host.named(config.node))
             store = self._open.setdefault(config, opened)
             if store is not opened:  # another thread was faster
                 opened.close()
         return store
 
+    def tidy(self) -> None:
+        """Let the stores do what they have put off."""
+        for store in self._open.values():
+            store.tidy()
+
     def opened(self) -> list[tuple[str, Store]]:
-        """(URL, store) of those in use."""
-        return [(config.url, store) for config, store in self._open.items()]
+        """(URL without password, store) of those in use."""
+        return [(config.shown, store) for config, store in self._open.items()]
 
     def close(self) -> None:
         """Close every store."""

@@ -49,4 +49,4 @@ def _wait(fd: int, place: str, timeout: float, how: int) -> None:
             raise Busy from None
         from backends.directory.waiting import wait_in_queue
 
-        wait_in_queue(fd, place, timeout, how)
+        wait_in_queue(fd, f"{place}/lock", timeout, how)
