@@ -189,6 +189,10 @@ class Store(ABC):
     def check(self) -> None:
         """Return when an ADD could be served now; MUST be cheap. Raises StoreUnavailable otherwise."""
 
+    def upgrade(self) -> str:
+        """Bring what is stored to the form that this version writes; in words, what there was to do."""
+        return "there is nothing to upgrade"
+
     def tidy(self) -> None:  # noqa: B027 - most stores have nothing to put off
         """Do what was put off. A daemon calls this about once a second, while nobody waits; MUST be quick."""
 

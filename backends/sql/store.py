@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from backends.sql.database import require_schema
+from backends.sql.database import SCHEMA, require_schema
 from backends.sql.keys import address_of, key_of
 from backends.sql.rows import event_of, lease_of, text
 from backends.sql.transaction import SqlTransaction
@@ -98,6 +98,11 @@ class SqlStore(Store):
             return session.run("forget", values), None
 
         return self._database.write(action)
+
+    def upgrade(self) -> str:
+        """See Store."""
+        before = self._database.upgrade()
+        return f"schema {SCHEMA} is up to date" if before == SCHEMA else f"schema {before or '(none)'} is now {SCHEMA}"
 
     def check(self) -> None:
         """See Store."""
