@@ -32,6 +32,7 @@ _LONG_READS = {"leases", "events", "events_of_address", "events_of_container"}
 _AT_ONCE = 1000  # rows
 _LONGEST_PASSWORD = 4096
 _CONNECTIONS, _MOST_CONNECTIONS = 4, 32
+_FOR_LOCKS, _FOR_STATEMENTS = 0.8, 0.9  # of the time that we wait for an answer, so that there is one
 _SHORTEST_IDLE = 60.0  # seconds that a transaction may wait for us: a migration reads and writes in turns
 
 
@@ -76,7 +77,7 @@ class ServerDatabase(Database):
         self._name = f"ipam {host.node}"
         try:
             self._url = make_url(config.url).set(drivername="postgresql+psycopg")
-        except exc.ArgumentError:
+        except (exc.ArgumentError, ValueError):
             raise InvalidConfig(f"store {quote(config.shown)} is no URL of a database") from None
         self._place = self._url.render_as_string(hide_password=True)
         self._engine = create_engine(
@@ -101,8 +102,8 @@ class ServerDatabase(Database):
         given = dict(self._engine.dialect.create_connect_args(url)[1])
         milliseconds = ceil(self._timeout * 1000)
         settings = {
-            "lock_timeout": milliseconds,
-            "statement_timeout": milliseconds,
+            "lock_timeout": ceil(_FOR_LOCKS * milliseconds),
+            "statement_timeout": ceil(_FOR_STATEMENTS * milliseconds),
             "idle_in_transaction_session_timeout": ceil(max(self._timeout, _SHORTEST_IDLE) * 1000),
             **({"synchronous_commit": "on"} if self._durable else {}),
         }

@@ -45,7 +45,7 @@ class Trouble:
         return self._state in _CONFLICTS or any(text in str(self._cause) for text in _SOON)
 
     def _explain(self, place: str) -> CniError:
-        said = quote(" ".join(str(self._cause).split()), _LONGEST)[1:-1]
+        said = quote(" ".join(str(self._cause).replace('"', "'").split()), _LONGEST)[1:-1]
         if self._state == _LOCKED or self._state in _CONFLICTS or isinstance(self._cause, exc.TimeoutError):
             return TryAgain(f"the network is locked by others on {place}: {said}", "try again later")
         if self._state == _NO_TABLE:
