@@ -14,6 +14,9 @@ ENTRY_POINTS = "ipam.stores"
 BUILT_IN = {
     "file": "backends.directory",
     "memory": "backends.memory",
+    "postgresql": "backends.sql",
+    "postgresql+psycopg": "backends.sql",
+    "sqlite": "backends.sql",
 }
 
 
@@ -37,7 +40,7 @@ def _foreign(config: StoreConfig, host: Host, scheme: str) -> Store:
         return found.load()(config, host)  # type: ignore[no-any-return]
     names = sorted({*BUILT_IN, *(point.name for point in entry_points(group=ENTRY_POINTS))})
     raise InvalidConfig(
-        f"no lease store for scheme {quote(scheme)} in store {quote(config.url)}",
+        f"no lease store for scheme {quote(scheme)} in store {quote(config.shown)}",
         f"installed: {', '.join(names)}; others come as packages with an entry point in {ENTRY_POINTS}",
     )
 
