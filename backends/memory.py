@@ -93,6 +93,23 @@ class MemoryTransaction(Transaction):
     def _record(self, what: str, lease: Lease, why: str, note: str) -> None:
         self._book.events.append(Event(self._host.clock(), self._host.boot, self._network, what, lease, why, note))
 
+    def replay(self, event: Event, *, done: bool) -> None:
+        """See Transaction."""
+        lease, leases = event.lease, self._book.leases
+        held = leases.get(lease.address)
+        if done and event.what == CLAIM:
+            if held is not None:
+                raise AddressInUse(f"{format_address(lease.address)} is leased on network {self._network}")
+            leases[lease.address] = lease
+            self._book.rests.pop(lease.address, None)
+        elif done and held is not None and held.attachment == lease.attachment:
+            del leases[lease.address]
+        self._book.events.append(event)
+
+    def put_cursor(self, range_set: int, address: Address) -> None:
+        """See Transaction."""
+        self._book.cursors[range_set] = address
+
     def last_boot(self, node: str) -> str | None:
         """See Transaction."""
         return self._book.boots.get(node)
@@ -105,7 +122,7 @@ class MemoryTransaction(Transaction):
 class MemoryStore(Store):
     """Forgets everything when the process ends; threads of the process may share it."""
 
-    traits = frozenset({Trait.HISTORY})
+    traits = frozenset({Trait.HISTORY, Trait.REPLAY})
 
     def __init__(self, host: Host) -> None:
         self._host = host

@@ -125,14 +125,14 @@ def take_back(tx: Transaction, leases: Iterable[Lease], why: str) -> None:
 def reclaim(tx: Transaction, valid: set[Attachment], host: Host, *, shared: bool) -> list[Lease]:
     """GC (SPEC section 2, GC): drop the leases whose attachment is not in `valid`; which they were.
 
-    Where the store is `shared` by several hosts, only those of this host.
+    Where the store is `shared` by several hosts, only those of this host: of which nobody knows the host is not ours.
     """
     containers = {attachment.container_id for attachment in valid}
     dropped = []
-    for lease in list(tx.leases()):
+    for lease in _ours(tx, host, shared=shared):
         who = lease.attachment
         known = who in valid or (not who.ifname and who.container_id in containers)
-        if not known and who.container_id and _is_ours(lease, host, shared=shared):
+        if not known and who.container_id:
             tx.drop(lease, Cause.GC)
             dropped.append(lease)
     return dropped
@@ -142,14 +142,14 @@ def reclaim_after_reboot(tx: Transaction, host: Host, *, shared: bool) -> None:
     """Drop what an earlier boot left: containers do not outlive a boot, nor do their leases. See reclaim()."""
     if tx.last_boot(host.node) == host.boot:
         return
-    for lease in list(tx.leases()):
-        if lease.boot and lease.boot != host.boot and _is_ours(lease, host, shared=shared):
+    for lease in _ours(tx, host, shared=shared):
+        if lease.boot and lease.boot != host.boot:
             tx.drop(lease, Cause.REBOOT)
     tx.begin_boot(host.node, host.boot)
 
 
-def _is_ours(lease: Lease, host: Host, *, shared: bool) -> bool:
-    return not shared or lease.node in ("", host.node)
+def _ours(tx: Transaction, host: Host, *, shared: bool) -> list[Lease]:
+    return list(tx.leases_of(host.node) if shared else tx.leases())
 
 
 def check(tx: Transaction, network: Network, who: Attachment, previous: list[Address] | None) -> None:

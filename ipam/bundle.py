@@ -14,6 +14,7 @@ import ast
 import marshal
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 from types import CodeType
 
@@ -26,10 +27,25 @@ _HEAD = 8192
 
 _EXTENSIONS = ("_json",)
 _ENTRY_MODULES = ("ipam.plugin", "backends.directory")
+_OF_SQLITE = (
+    "creation",
+    "database",
+    "file",
+    "generated",
+    "intervals",
+    "keys",
+    "rows",
+    "sqlite",
+    "store",
+    "transaction",
+)
+_OF_SERVERS = ("bounded", "remote", "schema", "server", "statements", "trouble")
 _DEFERRED = (
     "ipam.ranges",
     "ipam.routes",
     *[f"backends.directory.{name}" for name in ("absent", "readiness", "reading", "recovery", "retention", "waiting")],
+    "backends.sql",
+    *[f"backends.sql.{name}" for name in (*_OF_SQLITE, *_OF_SERVERS)],
 )
 
 _SCRIPT = """\
@@ -52,23 +68,30 @@ def build() -> bytes:
     """The bundle for this interpreter: what `ipam.start` reads, itself first."""
     loaded = []
     for name in _modules():
-        file = ROOT / name.replace(".", "/")
-        directory = str(file) if file.is_dir() else ""
-        source = file / "__init__.py" if directory else file.with_suffix(".py")
+        source, directory = _source(name)
         loaded.append((name, directory, _compile(source)))
     body = marshal.dumps(loaded)
     parts, end = {}, _HEAD + len(body)
     for name in _DEFERRED:
-        code = marshal.dumps(_compile((ROOT / name.replace(".", "/")).with_suffix(".py")))
-        parts[name] = (end, len(code))
+        source, directory = _source(name)
+        code = marshal.dumps(_compile(source))
+        parts[name] = (end, len(code), directory)
         body += code
         end += len(code)
     extensions = {name: path for name in _EXTENSIONS if (path := _shared_object(name))}
-    start = (str(ROOT), extensions, (_HEAD, len(marshal.dumps(loaded))), parts)
+    # What is in no bundle: drivers of databases, and the stores of others.
+    paths = list(dict.fromkeys([str(ROOT), *[sysconfig.get_path(name) for name in ("purelib", "platlib")]]))
+    start = (paths, extensions, (_HEAD, len(marshal.dumps(loaded))), parts)
     head = marshal.dumps((_compile(Path(__file__).with_name("start.py")), start))
     if len(head) > _HEAD:
         raise ValueError(f"a bundle's head takes {len(head)} bytes, more than {_HEAD}")
     return head.ljust(_HEAD, b"\0") + body
+
+
+def _source(name: str) -> tuple[Path, str]:
+    """The file of a module, and the directory that it is where it is a package."""
+    file = ROOT / name.replace(".", "/")
+    return (file / "__init__.py", str(file)) if file.is_dir() else (file.with_suffix(".py"), "")
 
 
 class _Lean(ast.NodeTransformer):

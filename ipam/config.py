@@ -16,6 +16,7 @@ DEFAULT_DATA_DIR = "/var/lib/cni/networks"
 DEFAULT_LOCK_TIMEOUT = 10.0
 LONGEST_LOCK_TIMEOUT = 3600.0
 LONGEST_NETWORK_NAME = 255  # it becomes a directory's name
+LONGEST_NODE_NAME = 253  # as Kubernetes has it (RFC 1123)
 ATTACHMENT_KEYS = ("cni.dev/valid-attachments", "cni.dev/attachments")  # null means that none is valid
 _MOST_KEPT, _MOST_KEPT_BYTES = 128, 16_384
 DURABILITY = {"boot": False, "full": True}
@@ -108,19 +109,31 @@ def store_config(conf: Object, *, strict: bool = True) -> StoreConfig:
     from_dir = f"file://{data_dir}" if data_dir else ""
     if url and from_dir and url.rstrip("/") != from_dir.rstrip("/"):
         raise InvalidConfig(
-            f"ipam.store {quote(url)} and ipam.dataDir {quote(data_dir)} name two places",
+            f"ipam.store {quote(StoreConfig(url).shown)} and ipam.dataDir {quote(data_dir)} name two places",
             "dataDir is short for store file://…: keep one of them",
         )
     url = url or from_dir or f"file://{DEFAULT_DATA_DIR}"
     if ":" not in url:
         raise InvalidConfig(f"ipam.store must be a URL such as file:///dir, not {quote(url)}")
+    password_file = text(ipam, "passwordFile", "ipam.passwordFile")
+    if password_file and not password_file.startswith("/"):
+        raise InvalidConfig(f"ipam.passwordFile must be an absolute path, not {quote(password_file)}")
     try:
-        timeout, durable = _lock_timeout(ipam), _durable(ipam)
+        timeout, durable, node = _lock_timeout(ipam), _durable(ipam), _node_name(ipam)
     except InvalidConfig:
         if strict:
             raise
-        timeout, durable = DEFAULT_LOCK_TIMEOUT, False
-    return StoreConfig(url, lock_timeout=timeout, durable=durable)
+        timeout, durable, node = DEFAULT_LOCK_TIMEOUT, False, ""
+    return StoreConfig(url, lock_timeout=timeout, durable=durable, node=node, password_file=password_file)
+
+
+def _node_name(ipam: Object) -> str:
+    name = text(ipam, "nodeName", "ipam.nodeName")
+    if name and (not valid_name(name) or len(name) > LONGEST_NODE_NAME):
+        raise InvalidConfig(
+            f"ipam.nodeName must be a host name, not {quote(name)}", "letters, digits, _ . and -, at most 253"
+        )
+    return name
 
 
 def _lock_timeout(ipam: Object) -> float:
@@ -210,16 +223,23 @@ def previous_addresses(conf: Object) -> list[Address] | None:
 
 
 class Config:
-    """A network config, and what has been understood of it so far. Raises Undecodable, InvalidConfig."""
+    """A network config, and what has been understood of it so far. Its methods raise InvalidConfig."""
 
-    __slots__ = ("_networks", "_stores", "name", "object", "version")
+    __slots__ = ("_name", "_networks", "_stores", "object", "version")
 
     def __init__(self, stdin: bytes) -> None:
+        """Read what came in on stdin. Raises Undecodable."""
         self.object = decode(stdin)
         self.version = version_of(self.object)
-        self.name = name_of(self.object)
+        self._name = ""
         self._networks: dict[Address | None, Network] = {}
         self._stores: dict[bool, StoreConfig] = {}
+
+    def name(self) -> str:
+        """See name_of()."""
+        if not self._name:
+            self._name = name_of(self.object)
+        return self._name
 
     def network(self, args_ip: Address | None) -> Network:
         """See network()."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import posix
 
 from ipam import __version__, allocator, cni, config
-from ipam.errors import BadEnvironment, CniError, NotReady, StoreUnavailable, TryAgain
+from ipam.errors import BadEnvironment, CniError, InputOutput, NotReady, StoreUnavailable, TryAgain
 from ipam.model import Attachment, Cause
 from ipam.request import Reply, Request, Work
 from ipam.store import Busy, Trait
@@ -44,12 +44,16 @@ def prepare(
             return Reply(0, cni.version_json(_version_asked(request.stdin)))
         conf = read(request.stdin)
         version = conf.version
+        conf.name()
         if command in ("ADD", "CHECK", "DEL"):
             cni.check_attachment(request.env["CNI_CONTAINERID"], request.env["CNI_IFNAME"])
         cni.check_version(command, version)
         work = _COMMANDS[command](request, conf, host, stores)
     except CniError as error:
         return Reply(1, cni.error_json(version or _version_asked(request.stdin), error))
+    except OSError as error:
+        failed = InputOutput(f"cannot begin: {error.strerror} ({error.filename or 'a part of the plugin'})")
+        return Reply(1, cni.error_json(version, failed))
     except Exception as error:  # the caller must get an error object whatever happens
         return _bug(version or cni.NEWEST, error)
     if isinstance(work, Work):
@@ -168,7 +172,7 @@ def _add(request: Request, conf: Config, host: Host, stores: Stores) -> Work:
         from ipam.routes import read_dns
 
         dns = read_dns(network.resolv_conf)
-    store = stores.get(store_config)
+    store, host = stores.get(store_config), host.named(store_config.node)
 
     def change(tx: Transaction) -> list[Lease]:
         allocator.reclaim_after_reboot(tx, host, shared=_is_shared(store))
@@ -187,13 +191,14 @@ def _add(request: Request, conf: Config, host: Host, stores: Stores) -> Work:
 def _delete(request: Request, conf: Config, host: Host, stores: Stores) -> Work:
     who = _attachment(request)
     cni.parse_args(request.env.get("CNI_ARGS", ""))
-    store = stores.get(conf.store(strict=False))
+    store_config = conf.store(strict=False)
+    store, host = stores.get(store_config), host.named(store_config.node)
 
     def change(tx: Transaction) -> None:
         allocator.reclaim_after_reboot(tx, host, shared=_is_shared(store))
         allocator.release(tx, who, Cause.DEL)
 
-    return Work(store, conf.name, change)
+    return Work(store, conf.name(), change)
 
 
 def _check(request: Request, conf: Config, _host: Host, stores: Stores) -> Work:
@@ -207,7 +212,8 @@ def _check(request: Request, conf: Config, _host: Host, stores: Stores) -> Work:
 
 def _collect(_request: Request, conf: Config, host: Host, stores: Stores) -> Work | Reply:
     valid = config.valid_attachments(conf.object)
-    store = stores.get(conf.store(strict=False))
+    store_config = conf.store(strict=False)
+    store, host = stores.get(store_config), host.named(store_config.node)
     if valid is None:
         return Reply(0)
 
@@ -215,7 +221,7 @@ def _collect(_request: Request, conf: Config, host: Host, stores: Stores) -> Wor
         allocator.reclaim_after_reboot(tx, host, shared=_is_shared(store))
         allocator.reclaim(tx, valid, host, shared=_is_shared(store))
 
-    return Work(store, conf.name, change)
+    return Work(store, conf.name(), change)
 
 
 def _status(_request: Request, conf: Config, _host: Host, stores: Stores) -> Reply:
@@ -266,6 +272,11 @@ def _bug(version: str, error: Exception) -> Reply:
 
 
 def _traceback(error: Exception) -> str:
-    from traceback import format_exception
-
-    return "".join(format_exception(error))
+    """What the traceback module would print, which cannot do without the line numbers that the one-shot has not."""
+    lines = ["Traceback (most recent call last):"]
+    step = error.__traceback__
+    while step is not None:
+        code = step.tb_frame.f_code
+        lines.append(f"  {code.co_filename}, line {step.tb_lineno or 'unknown'}, in {code.co_qualname}")
+        step = step.tb_next
+    return "\n".join([*lines, f"{type(error).__name__}: {error}", ""])

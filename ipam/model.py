@@ -170,15 +170,30 @@ class Network(Value):
 class StoreConfig(Value):
     """Which store to open and how: its URL, how long to wait for it (seconds), whether to wait for the disk.
 
-    `durable` is `durability: full`: answer only when a power cut could not undo the change.
+    `durable` is `durability: full`: answer only when a power cut could not undo the change. `node` is what this
+    node is called there, its host name where empty. `password_file` is the path of a file with the password for
+    the URL, or empty.
     """
 
-    __slots__ = ("durable", "lock_timeout", "url")
+    __slots__ = ("durable", "lock_timeout", "node", "password_file", "url")
 
-    def __init__(self, url: str, *, lock_timeout: float = 10.0, durable: bool = False) -> None:
+    def __init__(
+        self, url: str, *, lock_timeout: float = 10.0, durable: bool = False, node: str = "", password_file: str = ""
+    ) -> None:
         self.url = url
         self.lock_timeout = lock_timeout
         self.durable = durable
+        self.node = node
+        self.password_file = password_file
+
+    @property
+    def shown(self) -> str:
+        """The URL as people may see it: without a password."""
+        scheme, slashes, rest = self.url.partition("://")
+        authority, slash, path = rest.partition("/")
+        user, at, server = authority.rpartition("@")
+        name, colon, _password = user.partition(":")
+        return f"{scheme}{slashes}{name}{':***' if colon else ''}{at}{server}{slash}{path}"
 
 
 class Lease(Value):
@@ -260,6 +275,10 @@ class Host(Value):
         self.node = node
         self.boot = boot
         self.clock = clock
+
+    def named(self, node: str) -> Host:
+        """The same host under the name that a config gives it; its own where that is empty."""
+        return Host(node, self.boot, self.clock) if node else self
 
 
 if TYPE_CHECKING:

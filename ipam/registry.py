@@ -14,6 +14,9 @@ ENTRY_POINTS = "ipam.stores"
 BUILT_IN = {
     "file": "backends.directory",
     "memory": "backends.memory",
+    "postgresql": "backends.sql",
+    "postgresql+psycopg": "backends.sql",
+    "sqlite": "backends.sql",
 }
 
 
@@ -37,7 +40,7 @@ def _foreign(config: StoreConfig, host: Host, scheme: str) -> Store:
         return found.load()(config, host)  # type: ignore[no-any-return]
     names = sorted({*BUILT_IN, *(point.name for point in entry_points(group=ENTRY_POINTS))})
     raise InvalidConfig(
-        f"no lease store for scheme {quote(scheme)} in store {quote(config.url)}",
+        f"no lease store for scheme {quote(scheme)} in store {quote(config.shown)}",
         f"installed: {', '.join(names)}; others come as packages with an entry point in {ENTRY_POINTS}",
     )
 
@@ -53,15 +56,20 @@ class Stores:
         """The store of `config`, opened at its first use. Several threads may ask."""
         store = self._open.get(config)
         if store is None:
-            opened = open_store(config, self._host)
+            opened = open_store(config, self._host.named(config.node))
             store = self._open.setdefault(config, opened)
             if store is not opened:  # another thread was faster
                 opened.close()
         return store
 
+    def tidy(self) -> None:
+        """Let the stores do what they have put off."""
+        for store in self._open.values():
+            store.tidy()
+
     def opened(self) -> list[tuple[str, Store]]:
-        """(URL, store) of those in use."""
-        return [(config.url, store) for config, store in self._open.items()]
+        """(URL without password, store) of those in use."""
+        return [(config.shown, store) for config, store in self._open.items()]
 
     def close(self) -> None:
         """Close every store."""

@@ -20,21 +20,26 @@ if TYPE_CHECKING:
 class Deferred:
     """Imports a module from the bundle when it is asked for."""
 
-    def __init__(self, bundle: int, parts: dict[str, Part]) -> None:
-        """`parts` are offset and length in the file `bundle`, by the module's name."""
+    def __init__(self, bundle: int, parts: dict[str, tuple[int, int, str]]) -> None:
+        """`parts` are offset and length in the file `bundle`, and a package's directory, by the module's name."""
         self._bundle = bundle
         self._parts = parts
 
     def find_spec(self, name: str, _path: Any = None, _target: Any = None) -> Any:
         """See importlib.abc.MetaPathFinder."""
-        return ModuleSpec(name, self) if name in self._parts else None  # type: ignore[arg-type]  # it is one, duck-typed
+        if name not in self._parts:
+            return None
+        spec = ModuleSpec(name, self)  # type: ignore[arg-type]  # it is a loader, duck-typed
+        directory = self._parts[name][2]
+        spec.submodule_search_locations = [directory] if directory else None
+        return spec
 
     def create_module(self, _spec: Any) -> None:
         """See importlib.abc.Loader: an ordinary module will do."""
 
     def exec_module(self, module: ModuleType) -> None:
         """See importlib.abc.Loader."""
-        exec(read(self._bundle, self._parts[module.__name__]), module.__dict__)
+        exec(read(self._bundle, self._parts[module.__name__][:2]), module.__dict__)
 
 
 def read(bundle: int, part: Part) -> Any:
@@ -43,13 +48,19 @@ def read(bundle: int, part: Part) -> Any:
     return marshal.loads(posix.pread(bundle, length, offset))
 
 
-def start(bundle: int, root: str, extensions: dict[str, str], loaded: Part, deferred: dict[str, Part]) -> None:
+def start(
+    bundle: int,
+    paths: list[str],
+    extensions: dict[str, str],
+    loaded: Part,
+    deferred: dict[str, tuple[int, int, str]],
+) -> None:
     """Make the modules of a bundle, and answer the request; the process ends there.
 
-    `root` is where modules lie that are in no bundle, `extensions` says where those lie that are no Python.
+    `paths` are where modules lie that are in no bundle, `extensions` says where those lie that are no Python.
     """
     gc.disable()
-    sys.path.append(root)
+    sys.path.extend(paths)
     for name, path in extensions.items():  # without a search along sys.path
         extension = sys.modules[name] = create_dynamic(ModuleSpec(name, None, origin=path))
         exec_dynamic(extension)

@@ -28,6 +28,7 @@ class Trait:
     DURABLE = "durable"  # leases are there again after close() and reopening
     HISTORY = "history"  # history() tells of every claim and drop
     MULTI_HOST = "multi-host"  # several nodes may share one network
+    REPLAY = "replay"  # Transaction.replay() and put_cursor(): another store's leases can be moved into it
 
 
 class Transaction(ABC):
@@ -40,6 +41,10 @@ class Transaction(ABC):
     @abstractmethod
     def leases(self) -> Iterator[Lease]:
         """Every lease of the network, in address order. Costs as much as there are leases."""
+
+    def leases_of(self, node: str) -> Iterator[Lease]:
+        """Those that `node` made, in address order. A store for many hosts SHOULD find them without reading all."""
+        return (lease for lease in self.leases() if lease.node == node)
 
     @abstractmethod
     def held_by(self, who: Attachment) -> list[Lease]:
@@ -89,6 +94,18 @@ class Transaction(ABC):
         A store MAY do that, at most once and before transact() returns; callers must not count on it. `action`
         must not raise.
         """
+
+    def replay(self, event: Event, *, done: bool) -> None:
+        """Write an event of another store into history as it stands: its time, boot, cause and note.
+
+        Where it is to be `done`, the lease is also claimed (or raises AddressInUse), or dropped as far as its
+        attachment holds it; the cursor stays. A store that has Trait.REPLAY MUST do it.
+        """
+        raise NotImplementedError
+
+    def put_cursor(self, range_set: int, address: Address) -> None:
+        """Let the cursor of that range set stand on `address`. A store that has Trait.REPLAY MUST do it."""
+        raise NotImplementedError
 
     @abstractmethod
     def last_boot(self, node: str) -> str | None:
@@ -171,6 +188,13 @@ class Store(ABC):
     @abstractmethod
     def check(self) -> None:
         """Return when an ADD could be served now; MUST be cheap. Raises StoreUnavailable otherwise."""
+
+    def upgrade(self) -> str:
+        """Bring what is stored to the form that this version writes; in words, what there was to do."""
+        return "there is nothing to upgrade"
+
+    def tidy(self) -> None:  # noqa: B027 - most stores have nothing to put off
+        """Do what was put off. A daemon calls this about once a second, while nobody waits; MUST be quick."""
 
     @abstractmethod
     def close(self) -> None:

@@ -18,6 +18,7 @@ from ipam.plugin import this_host
 from ipam.registry import Stores
 from ipam.request import Request
 from tests.daemon.service import Service, put_launcher
+from tests.sql.cluster import Cluster, is_installed
 
 GO_PLUGIN_DIRS = [Path("/usr/lib/cni"), Path("/opt/cni/bin")]
 
@@ -73,6 +74,15 @@ def launcher(daemon: Service, one_shot: Path, tmp_path_factory: pytest.TempPathF
     if find_compiler() is None:
         missing("a C compiler")
     return put_launcher(tmp_path_factory.mktemp("cni-bin"), daemon.socket, one_shot)
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[Cluster]:
+    """A PostgreSQL server for everybody; each test has a database of its own in it."""
+    if not is_installed():
+        missing("PostgreSQL's server (Debian: postgresql)")
+    with Cluster("fsync = off", "max_connections = 200") as cluster:
+        yield cluster
 
 
 DOORS = {"one-shot": "one_shot", "daemon": "launcher"}

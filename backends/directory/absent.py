@@ -8,7 +8,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ipam.model import Address, Attachment, Lease, Range
+    from ipam.model import Address, Attachment, Event, Lease, Range
 
 
 class DirectoryNeeded(Exception):
@@ -45,6 +45,14 @@ class AbsentTransaction(Transaction):
 
     def drop(self, lease: Lease, why: str, note: str = "", rest: float = 0.0) -> None:
         """See Transaction."""
+
+    def replay(self, event: Event, *, done: bool) -> None:
+        """See Transaction."""
+        raise DirectoryNeeded
+
+    def put_cursor(self, range_set: int, address: Address) -> None:
+        """See Transaction."""
+        raise DirectoryNeeded
 
     def last_boot(self, node: str) -> str | None:
         """See Transaction."""

@@ -66,6 +66,7 @@ class Commit:
         """
         place, change = self._place, self._change
         if not change.events:
+            self._write_cursors()
             self._tell_boot()
             return
         if change.rests is not None:  # first, for a rest is nothing to a lease that stays; and no reason to fail
@@ -85,8 +86,7 @@ class Commit:
             raise
         if not written:
             return
-        for range_set, address in change.cursors.items():
-            _done(place.cursor(range_set).write, address)
+        self._write_cursors()
         if when_committed is not None:
             when_committed()
         try:
@@ -97,6 +97,10 @@ class Commit:
         except OSError:
             return
         place.keep_learned()
+
+    def _write_cursors(self) -> None:
+        for range_set, address in self._change.cursors.items():
+            _done(self._place.cursor(range_set).write, address)
 
     def _announce_claims(self) -> None:
         """Tell the index where in history the claims of this change are going to be."""

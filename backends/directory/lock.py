@@ -38,7 +38,10 @@ def acquire(lock: KeptFile, place: str, timeout: float, *, shared: bool = False)
 
 def release(lock: KeptFile) -> None:
     """Let go of the lock; the file stays open."""
-    flock(lock.fd, LOCK_UN)
+    try:
+        flock(lock.fd, LOCK_UN)
+    except OSError:  # what was done is done: closing lets go as well
+        lock.close()
 
 
 def _wait(fd: int, place: str, timeout: float, how: int) -> None:
@@ -49,4 +52,4 @@ def _wait(fd: int, place: str, timeout: float, how: int) -> None:
             raise Busy from None
         from backends.directory.waiting import wait_in_queue
 
-        wait_in_queue(fd, place, timeout, how)
+        wait_in_queue(fd, f"{place}/lock", timeout, how)

@@ -32,7 +32,7 @@ _RUNS = 5  # of one change, when others keep making files under its feet without
 class DirectoryStore(Store):
     """Leases in `<root>/<network>/`, as Go keeps them. Between transactions files stay open, see KeptFile."""
 
-    traits = frozenset({Trait.DURABLE, Trait.HISTORY})
+    traits = frozenset({Trait.DURABLE, Trait.HISTORY, Trait.REPLAY})
 
     def __init__(self, root: str, host: Host, *, lock_timeout: float, durable: bool) -> None:
         """`root` is the data directory's absolute path, `lock_timeout` in seconds."""

@@ -127,6 +127,18 @@ class DirectoryTransaction(Transaction):
             self._change.rests = self._resting()
         self._record(DROP, held, why, note)
 
+    def replay(self, event: Event, *, done: bool) -> None:
+        """See Transaction."""
+        change = self._change
+        recorded, cursors = len(change.events), dict(change.cursors)
+        if done:
+            (self.claim if event.what == CLAIM else self.drop)(event.lease, event.cause)
+        change.events[recorded:], change.cursors = [event], cursors
+
+    def put_cursor(self, range_set: int, address: Address) -> None:
+        """See Transaction."""
+        self._change.cursors[range_set] = address
+
     def _record(self, what: str, lease: Lease, why: str, note: str) -> None:
         self._change.taken.mark(lease.address, taken=what == CLAIM)
         self._change.events.append(Event(self._host.clock(), self._host.boot, self._network, what, lease, why, note))

@@ -16,13 +16,13 @@ class _Expired(Exception):
     pass
 
 
-def wait_in_queue(fd: int, place: str, timeout: float, how: int) -> None:
+def wait_in_queue(fd: int, path: str, timeout: float, how: int) -> None:
     """Take the lock as soon as it is our turn. Raises TryAgain after `timeout` seconds, naming the holder."""
     try:
         _block(fd, timeout, how)
     except _Expired:
         raise TryAgain(
-            f"{place}/lock is still held after {timeout:g} s{_holders(fd)}",
+            f"{path} is still held after {timeout:g} s{_holders(fd)}",
             "try again later; if that process is stuck, end it",
         ) from None
 

@@ -27,6 +27,7 @@ COMMANDS = {
     "release": "free an address, or all of a container's, and record who did it",
     "restore": "bring back a lease that an operator or gc took away",
     "check": "find what is wrong with the leases: damaged records, leases that cannot be",
+    "store": "move leases from one store to another, check a store, upgrade its schema",
     "validate": "the config as the plugin will see it, and what is wrong or doubtful in it",
     "completion": "what makes a shell complete commands, options and networks",
 }

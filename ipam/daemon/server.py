@@ -266,6 +266,8 @@ class Server:
                 else:
                     self._give_up(connection)
         self._listen()
+        if not self._connections and not self._executor.unfinished:
+            self._stores.tidy()
 
 
 def _log(text: str) -> None:

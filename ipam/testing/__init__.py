@@ -10,10 +10,11 @@ from ipam.testing.addresses import AddressContract
 from ipam.testing.durability import DurabilityContract
 from ipam.testing.history import HistoryContract
 from ipam.testing.leases import LeaseContract
+from ipam.testing.moving import ReplayContract
 from ipam.testing.resting import RestContract
 
 __all__ = ["StoreContract"]
 
 
-class StoreContract(LeaseContract, AddressContract, RestContract, HistoryContract, DurabilityContract):
+class StoreContract(LeaseContract, AddressContract, RestContract, HistoryContract, ReplayContract, DurabilityContract):
     """What MUST hold of any store; `url` is what a subclass has to provide."""

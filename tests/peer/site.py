@@ -6,6 +6,10 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from ipam.address import format_address
+from ipam.model import StoreConfig
+from ipam.plugin import this_host
+from ipam.registry import open_store
 from tests.peer.namespaces import Namespace, Node
 from tests.peer.runtime import Attachment, Json, Runtime
 
@@ -58,11 +62,12 @@ MAINS = {
 
 
 class Site(NamedTuple):
-    """Where a test attaches containers: `data_dir` is where the plugin under test keeps its leases."""
+    """Where a test attaches containers: `data_dir`, or `store`, is where the plugin under test keeps its leases."""
 
     node: Node
     runtime: Runtime
     data_dir: Path
+    store: str = ""
 
     def network(
         self,
@@ -84,7 +89,7 @@ class Site(NamedTuple):
         prepare(self.node)
         section = {
             "type": "host-local",
-            "dataDir": str(self.data_dir),
+            **({"store": self.store} if self.store else {"dataDir": str(self.data_dir)}),
             "ranges": ranges,
             "routes": ROUTES,
             **(ipam or {}),
@@ -98,8 +103,19 @@ class Site(NamedTuple):
         return Attachment(identity, container.path, args=args, capabilities=capabilities), container
 
     def leased(self) -> set[str]:
-        """The addresses that have a lease file."""
+        """The addresses that are leased; by the lease files where there are some."""
+        if self.store:
+            return all_leased(self.store)[NETWORK]
         return leased(self.data_dir / NETWORK)
+
+
+def all_leased(url: str) -> dict[str, set[str]]:
+    """The addresses that are leased in each network of a store."""
+    store = open_store(StoreConfig(url), this_host())
+    try:
+        return {name: {format_address(lease.address) for lease in store.leases(name)} for name in store.networks()}
+    finally:
+        store.close()
 
 
 def leased(network: Path) -> set[str]:

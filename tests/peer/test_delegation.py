@@ -47,6 +47,11 @@ def test_a_dual_stack_attachment_works_from_add_to_the_second_del(main: str, ver
     site.runtime.delete(network, attachment._replace(netns=""))
 
 
+@pytest.mark.parametrize("main", ["bridge", "ptp", "macvlan"])
+def test_leases_may_be_in_any_store(main: str, store: str, site_of_store: Site) -> None:
+    test_a_dual_stack_attachment_works_from_add_to_the_second_del(main, "1.0.0", site_of_store)
+
+
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize(("ranges", "gateway"), [(RANGES[:1], GATEWAY4), (RANGES[1:], GATEWAY6)], ids=["IPv4", "IPv6"])
 def test_one_family_alone_works(ranges: Ranges, gateway: str, version: str, site: Site) -> None:

@@ -53,7 +53,7 @@ def test_gc_matches_old_records_by_container() -> None:
     node = Node([part(1, 9)])
     node.put("7", Attachment("a", ""))
     node.put("8", Attachment("b", ""))
-    assert node.reclaim(who("a", "eth7")) == ["8"]
+    assert node.reclaim(who("a", "eth7"), shared=False) == ["8"]
 
 
 def test_gc_leaves_other_nodes_and_what_is_no_lease_alone() -> None:
@@ -62,8 +62,8 @@ def test_gc_leaves_other_nodes_and_what_is_no_lease_alone() -> None:
     node.put("6", who("far"), node=OTHER_NODE)
     node.put("7", who("near"), node=NODE)
     node.put("8", who("someone"))
-    assert node.reclaim() == ["7", "8"]
-    assert node.leased() == ["5", "6"]
+    assert node.reclaim() == ["7"]
+    assert node.leased() == ["5", "6", "8"]
 
 
 def test_in_a_store_of_one_host_its_former_name_does_not_matter() -> None:

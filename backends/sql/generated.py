@@ -1,0 +1,145 @@
+"""SQLite's text of the tables and statements. Made by `python -m backends.sql.generate`: change those instead."""
+
+from __future__ import annotations
+
+TABLES = (
+    (
+        "CREATE TABLE schema_version ( version_num VARCHAR(32) NOT NULL, CONSTRAINT schema_version_pkc "
+        "PRIMARY KEY (version_num) )"
+    ),
+    (
+        "CREATE TABLE boots ( network INTEGER NOT NULL, node TEXT NOT NULL, boot TEXT NOT NULL, PRIMARY KEY "
+        "(network, node) ) WITHOUT ROWID"
+    ),
+    (
+        "CREATE TABLE cursors ( network INTEGER NOT NULL, range_set INTEGER NOT NULL, address BLOB NOT NULL, "
+        "PRIMARY KEY (network, range_set) ) WITHOUT ROWID"
+    ),
+    (
+        "CREATE TABLE events ( id INTEGER NOT NULL, network INTEGER NOT NULL, time DOUBLE NOT NULL, boot TEXT"
+        " NOT NULL, what TEXT NOT NULL, cause TEXT NOT NULL, note TEXT NOT NULL, trace TEXT NOT NULL, address"
+        " BLOB NOT NULL, container_id TEXT NOT NULL, ifname TEXT NOT NULL, range_set INTEGER, namespace TEXT "
+        "NOT NULL, pod TEXT NOT NULL, uid TEXT NOT NULL, since DOUBLE NOT NULL, claimed_in TEXT NOT NULL, "
+        "node TEXT NOT NULL, PRIMARY KEY (id) )"
+    ),
+    ("CREATE INDEX events_by_address ON events (network, address)"),
+    ("CREATE INDEX events_by_attachment ON events (network, container_id)"),
+    ("CREATE INDEX events_by_time ON events (network, time)"),
+    (
+        "CREATE TABLE free ( network INTEGER NOT NULL, last BLOB NOT NULL, first BLOB NOT NULL, PRIMARY KEY "
+        "(network, last) ) WITHOUT ROWID"
+    ),
+    (
+        "CREATE TABLE leases ( network INTEGER NOT NULL, address BLOB NOT NULL, container_id TEXT NOT NULL, "
+        "ifname TEXT NOT NULL, range_set INTEGER, namespace TEXT NOT NULL, pod TEXT NOT NULL, uid TEXT NOT "
+        "NULL, since DOUBLE NOT NULL, claimed_in TEXT NOT NULL, node TEXT NOT NULL, PRIMARY KEY (network, "
+        "address) ) WITHOUT ROWID"
+    ),
+    ("CREATE INDEX leases_by_attachment ON leases (network, container_id, ifname)"),
+    ("CREATE INDEX leases_by_node ON leases (network, node)"),
+    ("CREATE TABLE networks ( id INTEGER NOT NULL, name TEXT NOT NULL, PRIMARY KEY (id), UNIQUE (name) )"),
+    (
+        "CREATE TABLE resting ( network INTEGER NOT NULL, address BLOB NOT NULL, until DOUBLE NOT NULL, "
+        "PRIMARY KEY (network, address) ) WITHOUT ROWID"
+    ),
+    ("CREATE INDEX resting_by_time ON resting (network, until)"),
+)
+
+STATEMENTS = {
+    "open": (
+        "SELECT networks.id, (SELECT schema_version.version_num FROM schema_version) AS anon_1 FROM networks "
+        "WHERE networks.name = :name"
+    ),
+    "find": ("SELECT networks.id FROM networks WHERE networks.name = :name"),
+    "version": ("SELECT schema_version.version_num FROM schema_version"),
+    "ready": ("SELECT schema_version.version_num FROM schema_version"),
+    "networks": ("SELECT networks.name FROM networks"),
+    "add_network": ("INSERT INTO networks (name) VALUES (:name)"),
+    "leases": (
+        "SELECT leases.address, leases.container_id, leases.ifname, leases.range_set, leases.namespace, "
+        "leases.pod, leases.uid, leases.since, leases.claimed_in, leases.node FROM leases WHERE "
+        "leases.network = :net ORDER BY leases.address"
+    ),
+    "leases_of_node": (
+        "SELECT leases.address, leases.container_id, leases.ifname, leases.range_set, leases.namespace, "
+        "leases.pod, leases.uid, leases.since, leases.claimed_in, leases.node FROM leases WHERE "
+        "leases.network = :net AND leases.node = :node ORDER BY leases.address"
+    ),
+    "held_by": (
+        "SELECT leases.address, leases.container_id, leases.ifname, leases.range_set, leases.namespace, "
+        "leases.pod, leases.uid, leases.since, leases.claimed_in, leases.node FROM leases WHERE "
+        "leases.network = :net AND leases.container_id = :container_id AND (leases.ifname = :ifname OR "
+        "leases.ifname = '') ORDER BY leases.address"
+    ),
+    "holder": (
+        "SELECT leases.address, leases.container_id, leases.ifname, leases.range_set, leases.namespace, "
+        "leases.pod, leases.uid, leases.since, leases.claimed_in, leases.node FROM leases WHERE "
+        "leases.network = :net AND leases.address = :key"
+    ),
+    "add_lease": (
+        "INSERT INTO leases (network, address, container_id, ifname, range_set, namespace, pod, uid, since, "
+        "claimed_in, node) VALUES (:network, :address, :container_id, :ifname, :range_set, :namespace, :pod, "
+        ":uid, :since, :claimed_in, :node)"
+    ),
+    "remove_lease": ("DELETE FROM leases WHERE leases.network = :net AND leases.address = :key"),
+    "free_from": (
+        "SELECT free.first, free.last FROM free WHERE free.network = :net AND free.last >= :key ORDER BY "
+        "free.last LIMIT 2 OFFSET 0"
+    ),
+    "add_free": ("INSERT INTO free (network, last, first) VALUES (:network, :last, :first)"),
+    "set_first": ("UPDATE free SET first=:first WHERE free.network = :net AND free.last = :key"),
+    "set_last": ("UPDATE free SET last=:last WHERE free.network = :net AND free.last = :key"),
+    "remove_free": ("DELETE FROM free WHERE free.network = :net AND free.last = :key"),
+    "resting": (
+        "SELECT resting.address, resting.until FROM resting WHERE resting.network = :net AND resting.until > "
+        ":now ORDER BY resting.address"
+    ),
+    "resting_from": (
+        "SELECT resting.address FROM resting WHERE resting.network = :net AND resting.address >= :key ORDER "
+        "BY resting.address LIMIT 1 OFFSET 0"
+    ),
+    "rested": ("SELECT resting.address FROM resting WHERE resting.network = :net AND resting.until <= :now"),
+    "add_resting": ("INSERT INTO resting (network, address, until) VALUES (:network, :address, :until)"),
+    "remove_resting": ("DELETE FROM resting WHERE resting.network = :net AND resting.address = :key"),
+    "cursor": ("SELECT cursors.address FROM cursors WHERE cursors.network = :net AND cursors.range_set = :set"),
+    "add_cursor": ("INSERT INTO cursors (network, range_set, address) VALUES (:network, :range_set, :address)"),
+    "set_cursor": ("UPDATE cursors SET address=:address WHERE cursors.network = :net AND cursors.range_set = :set"),
+    "boot": ("SELECT boots.boot FROM boots WHERE boots.network = :net AND boots.node = :of"),
+    "add_boot": ("INSERT INTO boots (network, node, boot) VALUES (:network, :node, :boot)"),
+    "set_boot": ("UPDATE boots SET boot=:boot WHERE boots.network = :net AND boots.node = :of"),
+    "add_event": (
+        "INSERT INTO events (network, time, boot, what, cause, note, trace, address, container_id, ifname, "
+        "range_set, namespace, pod, uid, since, claimed_in, node) VALUES (:network, :time, :boot, :what, "
+        ":cause, :note, :trace, :address, :container_id, :ifname, :range_set, :namespace, :pod, :uid, :since,"
+        " :claimed_in, :node)"
+    ),
+    "events": (
+        "SELECT events.time, events.boot, events.what, events.cause, events.note, events.address, "
+        "events.container_id, events.ifname, events.range_set, events.namespace, events.pod, events.uid, "
+        "events.since, events.claimed_in, events.node FROM events WHERE events.network = :net AND events.time"
+        " >= :since ORDER BY events.id"
+    ),
+    "events_of_address": (
+        "SELECT events.time, events.boot, events.what, events.cause, events.note, events.address, "
+        "events.container_id, events.ifname, events.range_set, events.namespace, events.pod, events.uid, "
+        "events.since, events.claimed_in, events.node FROM events WHERE events.network = :net AND events.time"
+        " >= :since AND events.address = :key ORDER BY events.id"
+    ),
+    "events_of_container": (
+        "SELECT events.time, events.boot, events.what, events.cause, events.note, events.address, "
+        "events.container_id, events.ifname, events.range_set, events.namespace, events.pod, events.uid, "
+        "events.since, events.claimed_in, events.node FROM events WHERE events.network = :net AND events.time"
+        " >= :since AND events.container_id = :container_id ORDER BY events.id"
+    ),
+    "same_event": (
+        "SELECT events.id FROM events WHERE events.network = :net AND events.address = :key AND events.time ="
+        " :time AND events.what = :what AND events.container_id = :container_id AND events.ifname = :ifname "
+        "LIMIT 1 OFFSET 0"
+    ),
+    "forget": (
+        "DELETE FROM events WHERE events.network = :net AND events.time < :before AND (events.what != 'claim'"
+        " OR NOT (EXISTS (SELECT * FROM leases WHERE leases.network = events.network AND leases.address = "
+        "events.address AND leases.container_id = events.container_id AND leases.ifname = events.ifname AND "
+        "leases.since = events.since)))"
+    ),
+}

@@ -1,0 +1,83 @@
+"""The free addresses of a network as intervals in a table: taking and giving back costs one or two rows."""
+
+# Each address of a family is in exactly one of the tables leases, resting and free. Intervals do not know of
+# ranges: those may change from one call to the next.
+from __future__ import annotations
+
+from backends.sql.keys import SPACES, after, before, key_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from backends.sql.database import Session
+
+    Interval = tuple[bytes, bytes]
+
+
+class Free:
+    """The intervals of one network, within one transaction."""
+
+    def __init__(self, session: Session, network: int) -> None:
+        self._session = session
+        self._network = network
+        self._seen: Interval | None = None
+
+    def begin(self) -> None:
+        """Of a network that is new: everything is free."""
+        for family, last in SPACES.items():
+            self._add(key_of(family, 0), key_of(family, last))
+
+    def _add(self, first: bytes, last: bytes) -> None:
+        self._session.run("add_free", {"network": self._network, "first": first, "last": last})
+
+    def _from(self, key: bytes) -> list[Interval]:
+        """The interval that `key` is in, or the next one; and the one behind that."""
+        rows = self._session.fetch("free_from", {"net": self._network, "key": key})
+        return [(bytes(first), bytes(last)) for first, last in rows]  # type: ignore[call-overload]
+
+    def at_or_behind(self, key: bytes) -> bytes | None:
+        """The lowest free address from `key` on, in whatever family."""
+        found = self._from(key)
+        if not found:
+            return None
+        self._seen = found[0]
+        return max(found[0][0], key)
+
+    def take(self, key: bytes) -> bool:
+        """Cut an address out of its interval; False where it is in none."""
+        seen, self._seen = self._seen, None
+        if seen is None or not seen[0] <= key <= seen[1]:
+            seen = next(iter(self._from(key)), None)
+        if seen is None or not seen[0] <= key <= seen[1]:
+            return False
+        first, last = seen
+        below, above = before(key), after(key)
+        if first == last:
+            self._run("remove_free", last)
+        elif key == first:
+            self._run("set_first", last, first=above)
+        elif key == last:
+            self._run("set_last", last, last=below)
+        else:
+            self._run("set_first", last, first=above)
+            self._add(first, below or first)
+        return True
+
+    def give_back(self, key: bytes) -> None:
+        """Let an address be free again, in one interval with its neighbours."""
+        self._seen = None
+        below, above = before(key), after(key)
+        found = self._from(below or key)
+        left = next((interval for interval in found if interval[1] == below), None)
+        right = next((interval for interval in found if interval[0] == above), None)
+        if left and right:
+            self._run("remove_free", left[1])
+            self._run("set_first", right[1], first=left[0])
+        elif left:
+            self._run("set_last", left[1], last=key)
+        elif right:
+            self._run("set_first", right[1], first=key)
+        else:
+            self._add(key, key)
+
+    def _run(self, statement: str, at: bytes, /, **values: object) -> None:
+        self._session.run(statement, {"net": self._network, "key": at, **values})

@@ -1,0 +1,1 @@
+"""One module a step: what they say stays as it is for ever."""

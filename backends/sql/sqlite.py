@@ -1,0 +1,215 @@
+"""SQLite through the standard library's driver and generated text: nothing of SQLAlchemy is imported here."""
+
+from __future__ import annotations
+
+import _sqlite3
+import posix
+
+from backends.directory.files import name_bytes, unavailable
+from backends.sql import file
+from backends.sql.database import SCHEMA, Database, Outdated, Session, require_schema
+from backends.sql.generated import STATEMENTS
+from ipam.errors import CniError, InputOutput, TryAgain
+from ipam.jsontext import quote
+from ipam.store import Trait
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import TypeVar
+
+    from backends.sql.database import Proof
+    from backends.sql.rows import Row, Values
+
+    T = TypeVar("T")
+
+_BUSY, _LOCKED = 5, 6  # sqlite3.h: SQLITE_BUSY, SQLITE_LOCKED; the low byte of every extended code of theirs
+_MOST_LOG = 1 << 19  # bytes: the change that makes the log longer also empties it, for the next process reads it all
+_MOST_LOG_TIDIED = 1 << 25  # where somebody empties it when there is time
+_AT_ONCE = 512  # rows
+
+
+class SqliteSession(Session):
+    """One connection to the file."""
+
+    def __init__(self, place: str, connection: _sqlite3.Connection, identity: file.Identity | None) -> None:
+        self.place = place
+        self.connection = connection
+        self.identity = identity
+
+    def fetch(self, name: str, values: Values) -> list[Row]:
+        """See Session."""
+        return self.connection.execute(STATEMENTS[name], values).fetchall()
+
+    def run(self, name: str, values: Values) -> int:
+        """See Session."""
+        return self.connection.execute(STATEMENTS[name], values).rowcount
+
+    def run_many(self, name: str, rows: list[Values]) -> None:
+        """See Session."""
+        self.connection.executemany(STATEMENTS[name], rows)
+
+
+class SqliteDatabase(Database):
+    """One file. Writers queue for a lock beside it, in the kernel, before they ask SQLite for its own."""
+
+    traits = frozenset({Trait.DURABLE, Trait.HISTORY, Trait.REPLAY})
+
+    def __init__(self, path: str, *, lock_timeout: float) -> None:
+        """`path` is absolute, `lock_timeout` in seconds."""
+        self._path = path
+        self._timeout = lock_timeout
+        self._idle: list[SqliteSession] = []
+        self._most_log = _MOST_LOG
+        self._written = False
+
+    def write(self, action: Callable[[Session], tuple[T, Proof | None]], *, now: bool = False) -> T:
+        """See Database. SQLite always says whether it has committed: the proof is not needed."""
+        while True:
+            try:
+                with file.Lock(self._path, 0 if now else self._timeout):
+                    return self._write(action)
+            except Outdated:
+                self.upgrade()
+
+    def _write(self, action: Callable[[Session], tuple[T, Proof | None]]) -> T:
+        try:
+            session = self._session(create=True)
+            connection = session.connection
+            before = connection.total_changes
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+                result, _proof = action(session)
+                connection.execute("COMMIT")
+            except _sqlite3.Error:
+                connection.close()
+                raise
+            except BaseException:
+                connection.execute("ROLLBACK")
+                self._idle.append(session)
+                raise
+        except _sqlite3.Error as error:
+            raise _error(error, self._path) from error
+        if connection.total_changes != before:
+            self._written = True
+            self._bound_log(connection)
+        self._idle.append(session)
+        return result
+
+    def _bound_log(self, connection: _sqlite3.Connection) -> None:
+        """Empty the log where it has become long. SQLite's own way (wal_autocheckpoint) cannot.
+
+        It begins the log anew at the next change of a process that has seen it emptied, and a one-shot makes one.
+        """
+        try:
+            size = posix.stat(name_bytes(f"{self._path}-wal")).st_size
+        except OSError:
+            return
+        if size > self._most_log:
+            try:
+                connection.execute("PRAGMA busy_timeout=0")  # with somebody reading, the next change does it
+                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                connection.execute(f"PRAGMA busy_timeout={int(self._timeout * 1000)}")
+            except _sqlite3.Error:  # what was committed is committed
+                return
+
+    def read(self, name: str, values: Values) -> Iterator[Row]:
+        """See Database. Nothing is there where there is no file."""
+        try:
+            session = self._session(create=False)
+        except FileNotFoundError:
+            return
+        except _sqlite3.Error as error:
+            raise _error(error, self._path) from error
+        try:
+            _require_schema(session)
+            found = session.connection.execute(STATEMENTS[name], values)
+            try:
+                while rows := found.fetchmany(_AT_ONCE):
+                    yield from rows
+            except _sqlite3.Error:
+                session.connection.close()
+                raise
+            except BaseException:  # whoever asked wants no more
+                found.close()
+                self._idle.append(session)
+                raise
+            self._idle.append(session)
+        except Outdated:
+            self.upgrade()
+            yield from self.read(name, values)
+        except _sqlite3.Error as error:
+            raise _error(error, self._path) from error
+
+    def _session(self, *, create: bool) -> SqliteSession:
+        """A connection to the file that is there now. Raises FileNotFoundError where there is none to `create`."""
+        identity = file.identity(self._path)
+        while self._idle:
+            session = self._idle.pop()
+            if session.identity == identity:
+                return session
+            session.connection.close()
+        if identity is None:
+            if not create:
+                raise FileNotFoundError(self._path)
+            from backends.sql.creation import create_database
+
+            create_database(self._path)
+            identity = file.identity(self._path)
+        return SqliteSession(self._path, file.connect(self._path, self._timeout), identity)
+
+    def check(self) -> None:
+        """See Database: the file, or the nearest directory above it that exists, can be written."""
+        try:
+            session = self._session(create=False)
+            _require_schema(session)
+            self._idle.append(session)
+        except (Outdated, FileNotFoundError):
+            pass  # the next change upgrades or makes it
+        except InputOutput as error:
+            raise unavailable(error) from None
+        except _sqlite3.Error as error:
+            raise unavailable(_error(error, self._path)) from None
+        file.check_writable(self._path)
+
+    def upgrade(self) -> str:
+        """See Database."""
+        from backends.sql.upgrade import upgrade_sqlite
+
+        return upgrade_sqlite(self._path, self._timeout)
+
+    def tidy(self) -> None:
+        """See Database: empty the log into the file, so that no commit has to."""
+        self._most_log = _MOST_LOG_TIDIED
+        if self._written and self._idle:
+            self._written = False
+            try:
+                self._idle[-1].connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+            except _sqlite3.Error:
+                self._idle.pop().connection.close()
+
+    def close(self) -> None:
+        """See Database."""
+        while self._idle:
+            self._idle.pop().connection.close()
+
+
+def _require_schema(session: SqliteSession) -> None:
+    try:
+        (version,) = session.fetch("version", {}) or [("",)]
+        require_schema(str(version[0]), session.place)
+    except BaseException:
+        session.connection.close()
+        raise
+
+
+def _error(error: Exception, path: str) -> CniError:
+    """What a person is to read of a driver's error."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code in (_BUSY, _LOCKED):
+        return TryAgain(
+            f"{path} is locked by another program: {error}", "something that does not take our lock works on it"
+        )
+    if isinstance(error, _sqlite3.OperationalError) and "no such table" in str(error):
+        return InputOutput(f"{path} is no database of leases, or one without schema {SCHEMA}", "name another file")
+    return InputOutput(f"{path}: {quote(str(error), 200)[1:-1]}", "the leases are as they were; see to the file first")

@@ -1,0 +1,124 @@
+"""Every statement of the SQL stores, by name, in SQLAlchemy Core: no dialect has any of its own."""
+
+# Parameters: `net` is a network's id, `key` an address's key; inserts take their columns' names. What a statement
+# returns is what its select() lists.
+from __future__ import annotations
+
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Executable,
+    Table,
+    bindparam,
+    delete,
+    exists,
+    insert,
+    literal_column,
+    or_,
+    select,
+    update,
+)
+
+from backends.sql.rows import EVENT_COLUMNS, LEASE_COLUMNS
+from backends.sql.schema import boots, cursors, events, free, leases, networks, resting, version
+
+_NET: BindParameter[int] = bindparam("net")
+_KEY: BindParameter[bytes] = bindparam("key")
+_NOTHING: ColumnElement[str] = literal_column("''")
+
+_lease = select(*[leases.c[name] for name in LEASE_COLUMNS]).where(leases.c.network == _NET)
+_event = (
+    select(*[events.c[name] for name in EVENT_COLUMNS])
+    .where(events.c.network == _NET, events.c.time >= bindparam("since"))
+    .order_by(events.c.id)
+)
+_version = select(version.c.version_num)
+
+
+def _add(table: Table) -> Executable:
+    """A row of all columns but those that the database fills in."""
+    return insert(table).values({column.name: bindparam(column.name) for column in table.c if column.name != "id"})
+
+
+STATEMENTS: dict[str, Executable] = {
+    # The network, locked until the end of the transaction where the database has locks of rows.
+    "open": select(networks.c.id, _version.scalar_subquery())
+    .where(networks.c.name == bindparam("name"))
+    .with_for_update(),
+    "find": select(networks.c.id).where(networks.c.name == bindparam("name")),
+    "version": _version,
+    # The same, refused where nothing can be written.
+    "ready": _version.with_for_update(read=True, key_share=True),
+    "networks": select(networks.c.name),
+    "add_network": insert(networks).values(name=bindparam("name")),
+    # Leases.
+    "leases": _lease.order_by(leases.c.address),
+    "leases_of_node": _lease.where(leases.c.node == bindparam("node")).order_by(leases.c.address),
+    "held_by": _lease.where(
+        leases.c.container_id == bindparam("container_id"),
+        or_(leases.c.ifname == bindparam("ifname"), leases.c.ifname == _NOTHING),
+    ).order_by(leases.c.address),
+    "holder": _lease.where(leases.c.address == _KEY),
+    "add_lease": _add(leases),
+    "remove_lease": delete(leases).where(leases.c.network == _NET, leases.c.address == _KEY),
+    # Free intervals: the one that `key` is in or the next one, and the one behind it.
+    "free_from": select(free.c.first, free.c.last)
+    .where(free.c.network == _NET, free.c.last >= _KEY)
+    .order_by(free.c.last)
+    .limit(2),
+    "add_free": _add(free),
+    "set_first": update(free).where(free.c.network == _NET, free.c.last == _KEY).values(first=bindparam("first")),
+    "set_last": update(free).where(free.c.network == _NET, free.c.last == _KEY).values(last=bindparam("last")),
+    "remove_free": delete(free).where(free.c.network == _NET, free.c.last == _KEY),
+    # Addresses that rest.
+    "resting": select(resting.c.address, resting.c.until)
+    .where(resting.c.network == _NET, resting.c.until > bindparam("now"))
+    .order_by(resting.c.address),
+    "resting_from": select(resting.c.address)
+    .where(resting.c.network == _NET, resting.c.address >= _KEY)
+    .order_by(resting.c.address)
+    .limit(1),
+    "rested": select(resting.c.address).where(resting.c.network == _NET, resting.c.until <= bindparam("now")),
+    "add_resting": _add(resting),
+    "remove_resting": delete(resting).where(resting.c.network == _NET, resting.c.address == _KEY),
+    # Cursors and boots.
+    "cursor": select(cursors.c.address).where(cursors.c.network == _NET, cursors.c.range_set == bindparam("set")),
+    "add_cursor": _add(cursors),
+    "set_cursor": update(cursors)
+    .where(cursors.c.network == _NET, cursors.c.range_set == bindparam("set"))
+    .values(address=bindparam("address")),
+    "boot": select(boots.c.boot).where(boots.c.network == _NET, boots.c.node == bindparam("of")),
+    "add_boot": _add(boots),
+    "set_boot": update(boots)
+    .where(boots.c.network == _NET, boots.c.node == bindparam("of"))
+    .values(boot=bindparam("boot")),
+    # History.
+    "add_event": _add(events),
+    "events": _event,
+    "events_of_address": _event.where(events.c.address == _KEY),
+    "events_of_container": _event.where(events.c.container_id == bindparam("container_id")),
+    "same_event": select(events.c.id)
+    .where(
+        events.c.network == _NET,
+        events.c.address == _KEY,
+        events.c.time == bindparam("time"),
+        events.c.what == bindparam("what"),
+        events.c.container_id == bindparam("container_id"),
+        events.c.ifname == bindparam("ifname"),
+    )
+    .limit(1),
+    "forget": delete(events).where(
+        events.c.network == _NET,
+        events.c.time < bindparam("before"),
+        or_(
+            events.c.what != literal_column("'claim'"),
+            ~exists().where(
+                leases.c.network == events.c.network,
+                leases.c.address == events.c.address,
+                leases.c.container_id == events.c.container_id,
+                leases.c.ifname == events.c.ifname,
+                leases.c.since == events.c.since,
+            ),
+        ),
+    ),
+}

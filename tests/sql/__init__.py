@@ -1,0 +1,1 @@
+"""The SQL stores: what the contract does not say of them."""
