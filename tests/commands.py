@@ -24,6 +24,9 @@ def reference() -> str:
             assert command is not None
             with click.Context(command, parent=top, info_name=name) as context:
                 parts.append(f"## ipam {name}\n\n```\n{command.get_help(context)}\n```\n")
+                for step, below in getattr(command, "commands", {}).items():
+                    with click.Context(below, parent=context, info_name=step) as deeper:
+                        parts.append(f"### ipam {name} {step}\n\n```\n{below.get_help(deeper)}\n```\n")
     return "\n".join(parts)
 
 

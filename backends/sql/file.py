@@ -11,7 +11,7 @@ from backends.directory.files import NotRegular, close, name_bytes, open_directo
 from ipam.errors import InputOutput, StoreUnavailable, TryAgain
 from ipam.store import Busy
 
-_FULL_SYNC = 2  # https://www.sqlite.org/pragma.html#pragma_synchronous
+_FULL_SYNC = 2  # as SQLite's documentation of PRAGMA synchronous numbers them
 _TRIES = 100
 
 Identity = tuple[int, int]

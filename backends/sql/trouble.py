@@ -1,6 +1,6 @@
 """What a PostgreSQL server's errors mean: whether to run a change again, and what a person is to read."""
 
-# https://www.postgresql.org/docs/current/errcodes-appendix.html
+# The codes are those of PostgreSQL's documentation, appendix A.
 from __future__ import annotations
 
 import psycopg

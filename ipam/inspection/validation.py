@@ -25,11 +25,25 @@ ERROR, WARNING = "error", "warning"
 
 RANGE = ("subnet", "rangeStart", "rangeEnd", "gateway")
 ROUTE = ("dst", "gw", "mtu", "advmss", "priority", "table", "scope")
-IPAM = ("type", "ranges", *RANGE, "routes", "resolvConf", "dataDir", "store", "lockTimeout", "durability")
+IPAM = (
+    "type",
+    "ranges",
+    *RANGE,
+    "routes",
+    "resolvConf",
+    "dataDir",
+    "store",
+    "passwordFile",
+    "nodeName",
+    "lockTimeout",
+    "durability",
+)
 """The keys that are read, as conf/README lists them."""
 
 IGNORED = {
-    "memory": ("dataDir", "lockTimeout", "durability"),
+    "file": ("passwordFile",),
+    "memory": ("dataDir", "lockTimeout", "durability", "passwordFile"),
+    "sqlite": ("durability", "passwordFile"),
 }
 """By the scheme of the store: keys that mean nothing to it."""
 
