@@ -8,14 +8,18 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
-from tests.bench.contestants import Contestant, challengers, go_host_local
+from tests.bench.contestants import DAEMON, Contestant, challengers, go_host_local
 from tests.bench.report import Report, as_json
 from tests.bench.rounds import Plan, Results, Rounds
 from tests.bench.summary import Summary
+from tests.daemon.service import Service, ask
+
+COLD_STARTS = 5
 
 # Go's own call takes about a second at 60,000 leases: few rounds there.
 WHOLE = Plan(
@@ -70,6 +74,8 @@ def measure(contestants: list[Contestant], plan: Plan, scratch: Path) -> Results
             own.mkdir()
             daemons[contestant.name] = stack.enter_context(contestant.background(own))
         rounds = Rounds(contestants, daemons, scratch, plan)
+        if DAEMON in daemons:
+            rounds.results.cold_starts.extend(cold_start(scratch / "cold.sock") for _ in range(COLD_STARTS))
         for count in plan.bursts:
             progress(f"{count} calls at once")
             rounds.burst(count)
@@ -80,6 +86,14 @@ def measure(contestants: list[Contestant], plan: Plan, scratch: Path) -> Results
             progress(f"the last free address of a /{plan.full_prefix}")
             rounds.nearly_full()
         return rounds.results
+
+
+def cold_start(place: Path) -> float:
+    """Seconds from the start of a daemon to its first answer."""
+    begun = time.perf_counter()
+    with Service(place) as service:
+        ask(service.socket, {"CNI_COMMAND": "VERSION"})
+        return time.perf_counter() - begun
 
 
 def describe(scratch: Path) -> Mapping[str, str]:

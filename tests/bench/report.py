@@ -6,7 +6,7 @@ from statistics import median, quantiles
 from tests.bench.calls import Cost
 from tests.bench.contestants import DAEMON, LIMIT, PEER
 from tests.bench.rounds import ADD, DEL, NOTHING, Burst, Key, Plan, Results
-from tests.bench.targets import TARGETS, Target, Targets, times
+from tests.bench.targets import COLD_START, TARGETS, Target, Targets, most_resident, times
 
 
 class Report:
@@ -19,8 +19,8 @@ class Report:
 
     def text(self) -> str:
         """Everything there is to say, as Markdown."""
-        sections = [*(self._about(name) for name in self.challengers if name != LIMIT), self._limits(), self._memory()]
-        return "\n".join(line for section in sections for line in section)
+        about = [self._about(name) for name in self.challengers if name != LIMIT]
+        return "\n".join(line for section in (*about, self._limits(), self._daemon_itself()) for line in section)
 
     def _about(self, name: str) -> Iterable[str]:
         targets = TARGETS.get(name, Targets())
@@ -37,7 +37,8 @@ class Report:
         yield from head(
             "leases", "call", "CPU Go", "CPU", "ratio", "target", "", "wall Go", "wall", "ratio", "target", ""
         )
-        for size in self._sizes(name):
+        sizes = self._sizes(name)
+        for size in sizes:
             for call in (ADD, DEL, NOTHING):
                 ours, go = (self._median(f"{size:,} leases", call, who) for who in (name, PEER))
                 cpu, wall = ours.cpu / go.cpu, ours.wall / go.wall
@@ -47,6 +48,13 @@ class Report:
                     *(ms(go.cpu), ms(ours.cpu), times(cpu), *judged(targets.cpu.get(size), cpu)),
                     *(ms(go.wall), ms(ours.wall), times(wall), *judged(targets.wall.get(size), wall)),
                 )
+
+        first, last = (self._median(f"{size:,} leases", ADD, name).wall for size in (sizes[0], sizes[-1]))
+        if targets.growth:
+            ratio = Target(targets.growth)
+            yield ""
+            yield f"ADD at {sizes[-1]:,} leases takes {times(last / first)} its time at {sizes[0]:,} (target {ratio}: "
+            yield f"{ratio.verdict(last / first)})."
 
     def _sizes(self, name: str) -> list[int]:
         """Those at which it was measured."""
@@ -138,15 +146,20 @@ class Report:
                 least, ours = (self._burst(count, call, who).wall for who in (LIMIT, DAEMON))
                 yield row(f"{count:,} at once", call, "wall", ms(least), ms(ours), times(ours / least))
 
-    def _memory(self) -> Iterable[str]:
+    def _daemon_itself(self) -> Iterable[str]:
         scenes = list(dict.fromkeys(key.scene for key in self.results.resident))
         if not scenes:
             return
-        yield from ("", "## Memory", "", "What the daemons had when each scene was over, in MiB.", "")
+        cold = median(self.results.cold_starts)
+        verdict = Target(COLD_START).verdict(cold)
+        yield from ("", "## The daemon itself", "")
+        yield f"From its start to its first answer: {ms(cold)} ms (target {ms(COLD_START)} ms: {verdict})."
+        yield from ("", "What the daemons had when each scene was over, in MiB.", "")
         yield from head("", *scenes)
         for name in dict.fromkeys(key.contestant for key in self.results.resident):
             sizes = (self.results.resident.get(Key(scene, "", name)) for scene in scenes)
             yield row(name, *("" if size is None else f"{size:.1f}" for size in sizes))
+        yield row("target", *(f"≤ {most_resident(leases_in(scene)):.0f}" for scene in scenes))
 
     def _burst(self, count: int, call: str, contestant: str) -> Burst:
         """Medians; CPU is that of one call."""
@@ -189,6 +202,12 @@ def spread(values: Iterable[float]) -> dict[str, float]:
 def judged(target: Target | None, ratio: float) -> tuple[str, str]:
     """The cells for a target and its verdict; empty where nothing was promised."""
     return (str(target), target.verdict(ratio)) if target else ("", "")
+
+
+def leases_in(scene: str) -> int:
+    """How many leases there are in a scene."""
+    number, _, what = scene.partition(" ")
+    return int(number.replace(",", "")) if what == "leases" else 0
 
 
 def compared(ratio: float, target: Target | None) -> tuple[str, str, str]:

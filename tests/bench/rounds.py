@@ -60,6 +60,8 @@ class Results:
         self.bursts: dict[Key, list[Burst]] = defaultdict(list)
         self.resident: dict[Key, float] = {}
         """MiB that a contestant's daemon had when a scene was over."""
+        self.cold_starts: list[float] = []
+        """Seconds from the start of a daemon to its first answer."""
 
 
 class Rounds:
