@@ -21,6 +21,7 @@ class Audit(NamedTuple):
     leases: int
     events: int
     usages: tuple[Usage, ...]
+    survey: Survey
     findings: tuple[Finding, ...]
 
 
@@ -40,5 +41,6 @@ def audit(sources: Iterable[Source], limits: Limits) -> Audit:
         survey.leases,
         survey.events,
         tuple(usages(survey)),
+        survey,
         tuple(in_order(findings)),
     )

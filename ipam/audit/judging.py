@@ -94,12 +94,12 @@ def _of_scope(
 def _of_usage(survey: Survey, usage: Usage) -> Iterator[Finding]:
     limits, scope = survey.limits, usage.scope
     soon = usage.exhausted_in is not None and usage.exhausted_in <= limits.soon
-    if usage.free and usage.share < limits.nearly_full and not soon:
+    if usage.left and usage.share < limits.nearly_full and not soon:
         return
     message = f"range set {usage.range_set} of {_place(scope)}: {usage.leased} of {usage.capacity} addresses leased"
     if usage.resting:
         message += f", {usage.resting} resting"
-    if usage.free and soon and usage.exhausted_in is not None:
+    if usage.left and soon and usage.exhausted_in is not None:
         message += f"; at the rate of the last day none is left in {duration(usage.exhausted_in)}"
     fact = {
         "capacity": usage.capacity,
@@ -109,7 +109,7 @@ def _of_usage(survey: Survey, usage: Usage) -> Iterator[Finding]:
         "seconds to exhaustion": usage.exhausted_in,
     }
     yield Finding(
-        RULES["range-set-nearly-exhausted" if usage.free else "range-set-exhausted"],
+        RULES["range-set-nearly-exhausted" if usage.left else "range-set-exhausted"],
         message,
         (scope.node,) if scope.node else (),
         scope.network,

@@ -131,7 +131,7 @@ def event_to_json(event: Event, chain: str = "") -> Json:
         **_lease_fields(event.lease),
         "since": event.lease.since,
         "claimed_in": event.lease.boot,
-        **_filled({"note": getattr(event, "note", ""), "trace": getattr(event, "trace", ""), "chain": chain}),
+        **_filled({"note": event.note, "chain": chain}),
     }
 
 
@@ -146,10 +146,8 @@ def event_from_json(value: Json) -> Chained:
         value["what"],
         _lease(value, _number(value, "since"), _text(value, "claimed_in")),
         _text(value, "cause"),
+        _text(value, "note"),
     )
-    for name in ("note", "trace"):
-        if name in Event.__slots__ and name in value:
-            setattr(event, name, _text(value, name))
     return Chained(event, _text(value, "chain"))
 
 

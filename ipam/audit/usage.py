@@ -23,13 +23,18 @@ class Usage(NamedTuple):
 
     @property
     def free(self) -> int:
-        """Addresses that the next ADD could get."""
+        """Addresses that nobody holds and that do not rest."""
         return max(0, self.capacity - self.leased - self.resting)
 
     @property
+    def left(self) -> int:
+        """Addresses that ADD could still get: free ones, and at last those that rest."""
+        return max(0, self.capacity - self.leased)
+
+    @property
     def share(self) -> float:
-        """How much of it is taken: 0 to 1."""
-        return 1.0 if not self.capacity else min(1.0, (self.leased + self.resting) / self.capacity)
+        """How much of it is leased: 0 to 1."""
+        return 1.0 if not self.capacity else min(1.0, self.leased / self.capacity)
 
 
 def usages(survey: Survey) -> Iterator[Usage]:
@@ -39,17 +44,17 @@ def usages(survey: Survey) -> Iterator[Usage]:
             continue
         for index, capacity in sorted(tally.layout.capacities.items()):
             leased, resting = tally.leased[index], tally.resting[index]
-            free = max(0, capacity - leased - resting)
-            yield Usage(scope, index, capacity, leased, resting, _exhausted_in(survey, tally, index, free))
+            left = max(0, capacity - leased)
+            yield Usage(scope, index, capacity, leased, resting, _exhausted_in(survey, tally, index, left))
 
 
-def _exhausted_in(survey: Survey, tally: Tally, index: int, free: int) -> float | None:
+def _exhausted_in(survey: Survey, tally: Tally, index: int, left: int) -> float | None:
     window = min(DAY, survey.limits.now - tally.first_event)
-    return foretell(free, tally.grown[index], window)
+    return foretell(left, tally.grown[index], window)
 
 
-def foretell(free: int, grown: int, window: float) -> float | None:
-    """Seconds until `free` addresses are gone, when `grown` more were leased in the last `window` seconds."""
+def foretell(left: int, grown: int, window: float) -> float | None:
+    """Seconds until `left` addresses are gone, when `grown` more were leased in the last `window` seconds."""
     if grown <= 0 or window < _LEAST_WINDOW:
         return None
-    return free * window / grown
+    return left * window / grown
