@@ -78,12 +78,13 @@ def _unxz(pieces: Iterable[bytes]) -> Iterator[bytes]:
         raise EOFError("it ends in the middle")
 
 
-def write(path: Path, content: Iterable[bytes]) -> None:
+def write(path: Path, content: Iterable[bytes], mode: int = 0o600) -> None:
     """Write a file at once: who looks finds the old one or the whole new one. For its owner alone, on the disk."""
     new = path.with_name(f".{path.name}.{os.getpid()}.new")
     try:
         fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         with os.fdopen(fd, "wb") as file:
+            os.fchmod(fd, mode)
             deflate(file, path.suffix, content)
             file.flush()
             os.fsync(file.fileno())

@@ -69,10 +69,10 @@ class Signature(NamedTuple):
 
 
 class Damaged(ValueError):
-    """A snapshot that is not what was written: torn, changed, or of another kind. Says where and why."""
+    """A snapshot that is not what was written: torn, changed, another kind. Says in which line (0: none), and why."""
 
     def __init__(self, line: int, why: str) -> None:
-        super().__init__(f"line {line}: {why}")
+        super().__init__(f"line {line}: {why}" if line else why)
         self.line = line
         self.why = why
 

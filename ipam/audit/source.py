@@ -32,15 +32,36 @@ class Source(Protocol):
 class SnapshotFile:
     """A snapshot in a file."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, trusted: str | None = None) -> None:
+        """`trusted` is the public key that it must be signed with, as ipam.audit.signing has it; None: none."""
         self.name = str(path)
         self._path = path
+        self._trusted = trusted
 
     @contextmanager
-    def open(self) -> Iterator[Reader]:
+    def open(self) -> Iterator[Reading]:
         """See Source."""
         with files.reading(self._path) as reader:
-            yield reader
+            yield reader if self._trusted is None else Trusted(reader, self._trusted)
+
+
+class Trusted:
+    """A snapshot that must be signed; whether it is shows at its end."""
+
+    def __init__(self, reader: Reader, key: str) -> None:
+        self.header = reader.header
+        self._reader = reader
+        self._key = key
+
+    def records(self) -> Iterator[Record]:
+        """See Reading. Raises Damaged at the end where the signature is not good."""
+        from ipam.audit import signing
+
+        yield from self._reader.records()
+        try:
+            signing.verify(self._reader.signature, self._key)
+        except signing.BadSignature as error:
+            raise Damaged(0, str(error)) from None
 
 
 class Taken:
