@@ -35,7 +35,7 @@ def prepare(
     `read` makes a Config of what came in on stdin.
     """
     command = request.env.get("CNI_COMMAND", "")
-    version = ""
+    version, record = "", None
     try:
         if not command:
             return Reply(0, stderr=about())
@@ -46,15 +46,33 @@ def prepare(
         version = conf.version
         if command in ("ADD", "CHECK", "DEL"):
             cni.check_attachment(request.env["CNI_CONTAINERID"], request.env["CNI_IFNAME"])
+        record = _recorder(request, conf, host)
         cni.check_version(command, version)
         work = _COMMANDS[command](request, conf, host, stores)
     except CniError as error:
-        return Reply(1, cni.error_json(version or _version_asked(request.stdin), error))
+        return _recorded(Reply(1, cni.error_json(version or _version_asked(request.stdin), error)), record)
     except Exception as error:  # the caller must get an error object whatever happens
-        return _bug(version or cni.NEWEST, error)
-    if isinstance(work, Work):
-        work.version = version
+        return _recorded(_bug(version or cni.NEWEST, error), record)
+    if isinstance(work, Reply):
+        return _recorded(work, record)
+    work.version, work.record = version, record
     return work
+
+
+def _recorder(request: Request, conf: Config, host: Host) -> Callable[[Reply], None] | None:
+    """What writes the call into the log that the config asks for."""
+    level = conf.log_level(strict=request.env["CNI_COMMAND"] in ("ADD", "CHECK"))
+    if level == "none":
+        return None
+    from ipam import log
+
+    return log.recorder(level, request, conf.name, host)
+
+
+def _recorded(reply: Reply, record: Callable[[Reply], None] | None) -> Reply:
+    if record is not None:
+        record(reply)
+    return reply
 
 
 def perform(work: Work) -> Reply:
@@ -111,7 +129,7 @@ def perform_together(
 
 def refuse(works: list[Work], error: CniError) -> list[Reply]:
     """The same refusal for all of them."""
-    return [Reply(1, cni.error_json(work.version, error)) for work in works]
+    return [_recorded(Reply(1, cni.error_json(work.version, error)), work.record) for work in works]
 
 
 def _attempt(tx: Transaction, change: Callable[[Transaction], Any]) -> Callable[[], Any]:
@@ -131,13 +149,14 @@ def _raising(error: Exception) -> Callable[[], Any]:
 
 def _answer(work: Work, outcome: Callable[[], Any]) -> Reply:
     try:
-        return work.finish(outcome())
+        reply = work.finish(outcome())
     except CniError as error:
-        return Reply(1, cni.error_json(work.version, error))
+        reply = Reply(1, cni.error_json(work.version, error))
     except Busy:
         raise
     except Exception as error:  # the caller must get an error object whatever happens
-        return _bug(work.version, error)
+        reply = _bug(work.version, error)
+    return _recorded(reply, work.record)
 
 
 def about() -> str:
@@ -172,7 +191,7 @@ def _add(request: Request, conf: Config, host: Host, stores: Stores) -> Work:
 
     def change(tx: Transaction) -> list[Lease]:
         allocator.reclaim_after_reboot(tx, host, shared=_is_shared(store))
-        return allocator.allocate(tx, network, who, pod, host)
+        return allocator.allocate(tx, network, who, pod, host, cni.traceparent(request.env))
 
     def finish(leases: list[Lease]) -> Reply:
         def take_back(tx: Transaction) -> None:
@@ -191,7 +210,7 @@ def _delete(request: Request, conf: Config, host: Host, stores: Stores) -> Work:
 
     def change(tx: Transaction) -> None:
         allocator.reclaim_after_reboot(tx, host, shared=_is_shared(store))
-        allocator.release(tx, who, Cause.DEL)
+        allocator.release(tx, who, Cause.DEL, cni.traceparent(request.env))
 
     return Work(store, conf.name, change)
 
