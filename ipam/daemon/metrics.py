@@ -120,7 +120,7 @@ def _listen(address: str, handler: type[BaseHTTPRequestHandler]) -> BaseServer:
         Path(address).unlink(missing_ok=True)
         mask = os.umask(0o117)
         try:
-            return UnixStreamServer(address, handler)  # type: ignore[arg-type]  # it takes any request handler
+            return UnixStreamServer(address, handler)
         finally:
             os.umask(mask)
     name, colon, port = address.rpartition(":")
