@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ipam.audit.auditing import Audit
     from ipam.audit.finding import Finding
 
-FOUND = 4
+FOUND = 3
 """The exit status where --fail-on found what it looks for."""
 
 SEVERITIES = ("error", "warning", "note")

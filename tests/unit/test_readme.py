@@ -120,7 +120,7 @@ def test_the_files_that_are_linked_exist(text: str) -> None:
 def test_the_modules_that_are_named_exist_and_the_others_are_named() -> None:
     layout = next(code_of(CONTRIBUTING))
     named = set(re.findall(r"(?:^| )([a-z]+\.py)\b", layout)) | {f"{name}.py" for name in ("__init__", "__main__")}
-    packages = ("ipam", "backends", "backends/directory")
+    packages = ("ipam", "ipam/audit", "backends", "backends/directory")
     assert {path.name for package in packages for path in (ROOT / package).glob("*.py")} | {"__main__.py"} == named
 
 
@@ -268,7 +268,15 @@ def test_the_variables_are_those_that_commands_need() -> None:
 
 
 # Hosts that may be named anywhere, and beginnings of paths that only one machine has.
-HOSTS = {"www.apache.org", "github.com", "www.cni.dev", "keepachangelog.com", "semver.org", "json-schema.org"}
+HOSTS = {
+    "www.apache.org",
+    "github.com",
+    "www.cni.dev",
+    "keepachangelog.com",
+    "semver.org",
+    "json-schema.org",
+    "www.w3.org",
+}
 FOR_EXAMPLES = re.compile(r"(^|\.)(example|test|invalid|localhost|example\.(org|com|net))$|^[^.]*$")
 MACHINES = tuple(f"/{name}/" for name in ("work", "home", "Users"))
 
