@@ -276,6 +276,7 @@ HOSTS = {
     "semver.org",
     "json-schema.org",
     "www.w3.org",
+    "127.0.0.1",
 }
 FOR_EXAMPLES = re.compile(r"(^|\.)(example|test|invalid|localhost|example\.(org|com|net))$|^[^.]*$")
 MACHINES = tuple(f"/{name}/" for name in ("work", "home", "Users"))
