@@ -11,7 +11,7 @@ from ipam.audit.finding import RULES, Finding
 from ipam.audit.survey import EXAMPLES, Limits, Survey
 from ipam.model import Address, Range
 
-_SHOWN = 8  # CIDRs of an overlap
+_SHOWN = 8  # pieces of an overlap
 
 
 class Owner(NamedTuple):
@@ -83,8 +83,7 @@ def _concerns(owners: frozenset[Owner], limits: Limits) -> bool:
 def _finding(owners: frozenset[Owner], pieces: list[Piece]) -> Finding:
     nodes = tuple(sorted({owner.node for owner in owners if owner.node}))
     networks = sorted({owner.network for owner in owners})
-    spans = [(piece.first, piece.last) for piece in pieces]
-    covered = cidrs(pieces[0].family, spans)
+    covered = [_piece_text(piece) for piece in pieces]
     shown = ", ".join(covered[:_SHOWN]) + (" …" if len(covered) > _SHOWN else "")
     if len(networks) > 1:
         message = f"networks {' and '.join(networks[:EXAMPLES])} both hand out {shown}"
@@ -105,6 +104,9 @@ def _finding(owners: frozenset[Owner], pieces: list[Piece]) -> Finding:
     )
 
 
-def span_text(family: int, first: int, last: int) -> str:
-    """`first-last` as text."""
-    return f"{format_address(Address(family, first))}-{format_address(Address(family, last))}"
+def _piece_text(piece: Piece) -> str:
+    """A CIDR where it is one, else `first-last`."""
+    covering = cidrs(piece.family, [(piece.first, piece.last)])
+    if len(covering) == 1:
+        return covering[0]
+    return "-".join(format_address(Address(piece.family, value)) for value in (piece.first, piece.last))

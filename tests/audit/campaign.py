@@ -8,10 +8,14 @@ from pathlib import Path
 from time import perf_counter, process_time
 
 from ipam.audit.auditing import audit
+from ipam.audit.report.gathering import Gathered
+from ipam.audit.report.page import render
 from ipam.audit.source import SnapshotFile
 from ipam.audit.survey import Limits
+from tests.audit.browser import Browser
 from tests.audit.cluster import FAULTS, LEASES, Cluster, Expected
 from tests.audit.test_cluster import found
+from tests.audit.test_report import audited, large
 
 NODES = 1000
 OF_HISTORY = {"duplicate-address-past", "range-set-nearly-exhausted", "clock-disagrees"}
@@ -35,6 +39,7 @@ def main() -> None:
             process.join()
             if process.exitcode:
                 sys.exit("not what was planted")
+        report(directory / "report.html")
 
 
 def run(paths: list[Path], limits: Limits, expected: Expected, *, history: bool) -> None:
@@ -51,6 +56,21 @@ def run(paths: list[Path], limits: Limits, expected: Expected, *, history: bool)
         f"{before:.0f} MiB are Python and its modules"
     )
     sys.exit(bool(missed or seen - expected))
+
+
+def report(path: Path) -> None:
+    """The report of very many leases: how long it takes to make, and a browser to open it."""
+    result, began = audited(large()), perf_counter()
+    path.write_text(render(Gathered(result)), encoding="utf-8")
+    made = perf_counter() - began
+    with Browser() as browser:
+        browser.show(1280, 900)
+        opened = ", ".join(f"{browser.open(path):.1f}" for _ in range(3))
+    size = path.stat().st_size / (1 << 20)
+    print(
+        f"report of {result.leases} leases: made in {made:.1f} s, {size:.0f} MiB; open, with its scripts run and its "
+        f"first picture painted, in {opened} s; console: {browser.said or 'silent'}"
+    )
 
 
 def peak() -> float:

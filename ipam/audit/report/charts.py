@@ -11,6 +11,7 @@ from markupsafe import Markup, escape
 from ipam.audit.report.gathering import Course, Series
 
 WIDTH, HEIGHT = 640, 220
+_WIDE = 1280
 _LEFT, _RIGHT, _TOP, _BOTTOM = 44, 12, 12, 26
 
 
@@ -61,16 +62,20 @@ def ago(seconds: float) -> str:
     return "now" if seconds < 1 else f"−{seconds:.0f}s"
 
 
+_TICKS = {30 * 86_400.0: 6, 7 * 86_400.0: 7, 86_400.0: 8, 6 * 3600.0: 6, 3600.0: 6}
+"""Into how many parts an axis of so many seconds is best divided."""
+
+
 def activity(series: Series) -> Markup:
     """Allocations above a line, releases below it."""
     top = round_up(max([*series.allocated, *series.released, 1]))
     middle, half = HEIGHT / 2 - 7, HEIGHT / 2 - _BOTTOM
     count = len(series.allocated)
-    step = (WIDTH - _LEFT - _RIGHT) / count
+    step = (_WIDE - _LEFT - _RIGHT) / count
     parts = []
     for share in (-1.0, -0.5, 0.0, 0.5, 1.0):
         y = middle - half * share
-        parts.append(_line(_LEFT, y, WIDTH - _RIGHT, y, "axis" if not share else "grid"))
+        parts.append(_line(_LEFT, y, _WIDE - _RIGHT, y, "axis" if not share else "grid"))
         parts.append(_text(_LEFT - 6, y + 4, short(abs(share) * top), "end"))
     for place, (more, less) in enumerate(zip(series.allocated, series.released, strict=True)):
         x, end = _LEFT + place * step, series.span * (1 - place / count)
@@ -82,12 +87,13 @@ def activity(series: Series) -> Markup:
                     f'<rect class="{kind}" x="{x + 0.5:.1f}" y="{y:.1f}" width="{step - 1:.1f}" height="{height:.1f}"'
                     f' rx="1"><title>{ago(end)} to {ago(end - series.span / count)}: {number} {word}</title></rect>'
                 )
-    for share in (0.0, 0.25, 0.5, 0.75, 1.0):
-        anchor = "start" if not share else "end" if share == 1 else "middle"
-        x = _LEFT + (WIDTH - _LEFT - _RIGHT) * share
-        parts.append(_text(x, HEIGHT - 6, ago(series.span * (1 - share)), anchor))
+    ticks = _TICKS.get(series.span, 4)
+    for place in range(ticks + 1):
+        anchor = "start" if not place else "end" if place == ticks else "middle"
+        x = _LEFT + (_WIDE - _LEFT - _RIGHT) * place / ticks
+        parts.append(_text(x, HEIGHT - 6, ago(series.span * (1 - place / ticks)), anchor))
     title = f"Allocations and releases over time: {sum(series.allocated)} and {sum(series.released)}"
-    return _svg(parts, title)
+    return _svg(parts, title, _WIDE)
 
 
 def histogram(counts: Sequence[int], names: Sequence[str], title: str, kind: str = "bar") -> Markup:

@@ -1,6 +1,6 @@
 // The map: a cell for each address of a range, or for each block of them where there are many.
 
-const ACROSS = 64, MOST_CELLS = 1024, SIZE = 14, STEP = 16, MARGIN = 118, PAST = 12;
+const MOST_CELLS = 1024, SIZE = 14, STEP = 16, MARGIN = 118, PAST = 12;
 
 class AddressMap {
   constructor(data) {
@@ -14,6 +14,7 @@ class AddressMap {
     this.box = document.getElementById("cells");
     this.box.addEventListener("keydown", (event) => this.key(event));
     this.box.addEventListener("click", (event) => this.select(event.target));
+    addEventListener("resize", () => this.columns() !== this.across && this.draw());
     this.options(network, [...new Set(data.ranges.map((range) => range[0]))], (number) => data.words.network[number]);
     this.listNodes();
   }
@@ -97,6 +98,11 @@ class AddressMap {
     return { cells, block, hidden: size - shown, inside: inside.length, size };
   }
 
+  columns() {
+    const width = this.box.clientWidth;
+    return width < 520 ? 16 : width < 860 ? 32 : 64;
+  }
+
   byAge(lease) {
     const since = this.leases.since[lease], days = (this.data.now - since) / 86400;
     return !since ? "h3" : days < 1 / 24 ? "h1" : days < 1 ? "h2" : days < 7 ? "h3" : days < 30 ? "h4" : "h5";
@@ -107,15 +113,19 @@ class AddressMap {
     const family = this.range[3], { cells, block, hidden, inside, size } = this.place();
     this.cells = cells;
     this.at = -1;
-    const rows = Math.ceil(cells.length / ACROSS);
-    const picture = svg("svg", { viewBox: `0 0 ${MARGIN + ACROSS * STEP} ${rows * STEP}`, "aria-hidden": "true" });
+    this.across = this.columns();
+    // Rows begin where people expect them to: at .0, .64, .128 …
+    const skipped = block === 1n ? Number(cells[0].from % BigInt(this.across)) : 0;
+    const rows = Math.ceil((cells.length + skipped) / this.across);
+    const picture = svg("svg", { viewBox: `0 0 ${MARGIN + this.across * STEP} ${rows * STEP}`, "aria-hidden": "true" });
     cells.forEach((each, n) => {
-      if (n % ACROSS === 0) {
-        const label = svg("text", { x: 0, y: Math.floor(n / ACROSS) * STEP + 11 });
-        label.textContent = addressText(each.from, family);
+      const column = (n + skipped) % this.across, y = Math.floor((n + skipped) / this.across) * STEP;
+      if (column === 0 || n === 0) {
+        const label = svg("text", { x: 0, y: y + 11 });
+        label.textContent = addressText(each.from - BigInt(column), family);
         picture.append(label);
       }
-      const [x, y] = [MARGIN + (n % ACROSS) * STEP, Math.floor(n / ACROSS) * STEP];
+      const x = MARGIN + column * STEP;
       const rect = svg("rect", { x, y, width: SIZE, height: SIZE, rx: 2.5, class: each.kind, "data-cell": n });
       const title = svg("title", {});
       title.textContent = this.summary(each);
@@ -131,9 +141,10 @@ class AddressMap {
       ? [["h0", "free"], ["h1", ""], ["h2", ""], ["h3", ""], ["h4", ""], ["h5", "fuller"], ["h6", "90 %"], ["h7", "full"]]
       : [["h0", "free"], ["h1", "leased, < 1 h old"], ["h2", "< 1 day"], ["h3", "< 7 days"], ["h4", "< 30 days"], ["h5", "older"],
          ["rest", "resting"], ["gate", "gateway"]];
-    document.getElementById("map-legend").replaceChildren(...legend.flatMap(([kind, text]) => {
-      const key = element("i", undefined, kind);
-      return text ? [key, document.createTextNode(text)] : [key];
+    document.getElementById("map-legend").replaceChildren(...legend.map(([kind, text]) => {
+      const key = element("span", undefined, "entry");
+      key.append(element("i", undefined, kind), " " + text);
+      return key;
     }));
     this.detail();
   }
@@ -154,7 +165,7 @@ class AddressMap {
   }
 
   key(event) {
-    const steps = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: ACROSS, ArrowUp: -ACROSS };
+    const steps = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: this.across, ArrowUp: -this.across };
     const ends = { Home: 0, End: this.cells.length - 1 };
     if (event.key in steps || event.key in ends) {
       const to = event.key in ends ? ends[event.key] : this.at < 0 ? 0 : this.at + steps[event.key];

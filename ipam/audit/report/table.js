@@ -8,14 +8,14 @@ class LeaseTable {
     this.leases = data.leases;
     this.count = this.leases.address.length;
     this.columns = [
-      ["Address", 150, (i) => this.leases.address[i], "address"],
-      ["Network", 120, (i) => data.words.network[this.leases.network[i]]],
-      ["Node", 140, (i) => data.words.node[this.leases.node[i]]],
-      ["Pod", 270, (i) => this.pod(i)],
-      ["Container", 210, (i) => this.leases.container[i], "code"],
-      ["Interface", 90, (i) => data.words.ifname[this.leases.ifname[i]]],
-      ["Set", 55, (i) => this.leases.set[i] ?? ""],
-      ["Since (UTC)", 160, (i) => moment(this.leases.since[i])],
+      ["Address", 140, (i) => this.leases.address[i], "address"],
+      ["Network", 110, (i) => data.words.network[this.leases.network[i]]],
+      ["Node", 130, (i) => data.words.node[this.leases.node[i]]],
+      ["Pod", 250, (i) => this.pod(i)],
+      ["Container", 190, (i) => this.leases.container[i], "code"],
+      ["Interface", 85, (i) => data.words.ifname[this.leases.ifname[i]]],
+      ["Set", 50, (i) => this.leases.set[i] ?? ""],
+      ["Since (UTC)", 180, (i) => moment(this.leases.since[i])],
     ];
     this.all = Array.from({ length: this.count }, (_, place) => place);
     this.found = this.all;
