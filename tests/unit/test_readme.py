@@ -112,7 +112,7 @@ def test_the_files_that_are_linked_exist(text: str) -> None:
         path, _, anchor = target.partition("#")
         linked = base / path if path else None
         assert linked is None or linked.exists(), target
-        headings = re.findall(r"^#+ (.*)$", linked.read_text() if linked and linked.is_file() else text, re.M)
+        headings = re.findall(r"^#+ (.*)$", linked.read_text() if linked and linked.suffix == ".md" else text, re.M)
         anchors = {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
         assert not anchor or anchor in anchors, target
 
