@@ -130,7 +130,7 @@ def test_a_trace_goes_into_history_and_the_log_through_launcher_and_daemon(
                 check=True,
             )
             assert done.stderr == b""
-        lines = service.said().splitlines()
+    lines = service.said().splitlines()
     assert [line.partition("{")[0] for line in lines] == ["<6>" if journal else ""] * 2
     assert [json.loads(line[line.index("{") :])["traceparent"] for line in lines] == [TRACE, TRACE]
     assert notes(tmp_path) == [TRACE, TRACE]
