@@ -19,7 +19,8 @@ START = bytes(32)
 
 _MARK = b',"chain":"'
 _LENGTH = 43  # of 32 bytes in base64, without padding
-_TAIL = len(_MARK) + _LENGTH + 2
+TAIL = len(_MARK) + _LENGTH + 2
+"""Bytes that a link takes at the end of a line, the line's own end not counted."""
 
 
 def link(before: bytes, body: bytes) -> bytes:
@@ -51,7 +52,13 @@ def parse(written: bytes) -> bytes | None:
 def split(line: bytes) -> tuple[bytes, bytes] | None:
     """The body and the link of a line (with or without its end); None for one that is not chained."""
     line = line.removesuffix(b"\n")
-    if line[-2:] != b'"}' or line[-_TAIL : -_TAIL + len(_MARK)] != _MARK:
+    if line[-2:] != b'"}' or line[-TAIL : -TAIL + len(_MARK)] != _MARK:
         return None
     found = parse(line[-_LENGTH - 2 : -2])
-    return None if found is None else (line[:-_TAIL] + b"}", found)
+    return None if found is None else (line[:-TAIL] + b"}", found)
+
+
+def last(end: bytes) -> bytes | None:
+    """The link of the line that some bytes end with, which may be its tail alone; None where it has none."""
+    parts = split(end) if end.endswith(b"\n") else None
+    return parts[1] if parts is not None else None

@@ -6,7 +6,7 @@ from ipam.model import Value
 
 
 class Problem(Value):
-    """A place in history that is not as it was written: the event's number (from 1), where that is, and what is wrong."""
+    """A place in history that is not as it was written: the event's number (from 1), where it is, what is wrong."""
 
     __slots__ = ("number", "place", "why")
 
