@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN     = $(VENV)/bin
 T      ?= tests
 
-.PHONY: help setup demo test lint bench faults soak clean
+.PHONY: help setup demo test lint cluster bench faults soak clean
 
 help:            ## what the targets do
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 20
@@ -28,6 +28,9 @@ test: setup      ## the tests (make test T=tests/unit for some of them)
 
 lint: setup      ## ruff and mypy --strict
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+
+cluster: setup   ## an audit of a thousand nodes with planted faults: what it finds, time and memory
+	@$(BIN)/python -m tests.audit.campaign
 
 bench: setup     ## our figures beside Go host-local's, from one interleaved run, into the README as well
 	@$(BIN)/python -m tests.bench --publish

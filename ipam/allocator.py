@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ipam.store import Transaction
 
 
-def allocate(tx: Transaction, network: Network, who: Attachment, pod: Pod, host: Host) -> list[Lease]:
+def allocate(tx: Transaction, network: Network, who: Attachment, pod: Pod, host: Host, note: str = "") -> list[Lease]:
     """Claim one address from each range set for `who`, all or nothing, in the order of the config.
 
     Raises Exhausted, AddressInUse, AlreadyAllocated, or NotAllocatable for a request that cannot be met.
@@ -43,7 +43,7 @@ def allocate(tx: Transaction, network: Network, who: Attachment, pod: Pod, host:
     since = host.clock()
     leases = [Lease(address, who, index, pod, since, host.boot, host.node) for address, index in chosen]
     for lease in leases:
-        tx.claim(lease, Cause.ADD)
+        tx.claim(lease, Cause.ADD, note)
     return leases
 
 
@@ -105,12 +105,12 @@ def _refuse_second(network: Network, range_set: RangeSet, held: list[Lease]) -> 
             )
 
 
-def release(tx: Transaction, who: Attachment, why: str) -> list[Lease]:
+def release(tx: Transaction, who: Attachment, why: str, note: str = "") -> list[Lease]:
     """Drop what `who` holds; records of its container alone only where there is nothing of its own."""
     held = tx.held_by(who)
     own = [lease for lease in held if lease.attachment == who]
     for lease in own or held:
-        tx.drop(lease, why)
+        tx.drop(lease, why, note)
     return own or held
 
 

@@ -28,6 +28,7 @@ REQUIRED = {
 _LONGEST_CONTAINER_ID = 12_000  # it must fit into a lease file with room to spare
 _LONGEST_TEXT = 1500  # of msg or details: what a log line or `kubectl describe` can bear
 _LONGEST_INTERFACE = 15  # IFNAMSIZ less the NUL, in bytes
+_HEX = frozenset("0123456789abcdef")
 _NETNS_OVERRIDE = ("1", "true")
 
 
@@ -63,6 +64,15 @@ def check_attachment(container_id: str, ifname: str) -> None:
 
 
 _NAME_RULE = "it must start with a letter or digit, then letters, digits, _ . and - only"
+
+
+def traceparent(env: Mapping[str, str]) -> str:
+    """TRACEPARENT where it is one (W3C Trace Context, 3.2: version, trace id, parent id and flags in hex); else ""."""
+    text = env.get("TRACEPARENT", "")
+    parts = text.split("-")
+    if [len(part) for part in parts] != [2, 32, 16, 2] or not _HEX.issuperset("".join(parts)):
+        return ""
+    return "" if parts[0] == "ff" or not parts[1].strip("0") or not parts[2].strip("0") else text
 
 
 def netns_override(env: Mapping[str, str]) -> bool:

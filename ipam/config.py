@@ -19,6 +19,7 @@ LONGEST_NETWORK_NAME = 255  # it becomes a directory's name
 LONGEST_NODE_NAME = 253  # as Kubernetes has it (RFC 1123)
 ATTACHMENT_KEYS = ("cni.dev/valid-attachments", "cni.dev/attachments")  # null means that none is valid
 _MOST_KEPT, _MOST_KEPT_BYTES = 128, 16_384
+LOG_LEVELS = ("none", "error", "info", "debug")
 DURABILITY = {"boot": False, "full": True}
 
 Object = dict[str, object]
@@ -150,6 +151,19 @@ def _durable(ipam: Object) -> bool:
     return DURABILITY[value]
 
 
+def log_level(conf: Object, *, strict: bool = True) -> str:
+    """One of LOG_LEVELS. Not `strict` (DEL, GC): what is wrong means none."""
+    try:
+        value = text(section(conf, "ipam", "ipam"), "logLevel", "ipam.logLevel") or "none"
+        if value not in LOG_LEVELS:
+            raise InvalidConfig(f"ipam.logLevel must be one of {', '.join(LOG_LEVELS)}, not {quote(value)}")
+    except InvalidConfig:
+        if strict:
+            raise
+        return "none"
+    return value
+
+
 def network(conf: Object, version: str, args_ip: Address | None) -> Network:
     """The network that the config asks for. Raises InvalidConfig, in Go's words where Go has some."""
     from ipam.ranges import parse_range_sets
@@ -225,7 +239,7 @@ def previous_addresses(conf: Object) -> list[Address] | None:
 class Config:
     """A network config, and what has been understood of it so far. Its methods raise InvalidConfig."""
 
-    __slots__ = ("_name", "_networks", "_stores", "object", "version")
+    __slots__ = ("_log_levels", "_name", "_networks", "_stores", "object", "version")
 
     def __init__(self, stdin: bytes) -> None:
         """Read what came in on stdin. Raises Undecodable."""
@@ -234,6 +248,13 @@ class Config:
         self._name = ""
         self._networks: dict[Address | None, Network] = {}
         self._stores: dict[bool, StoreConfig] = {}
+        self._log_levels: dict[bool, str] = {}
+
+    def log_level(self, *, strict: bool = True) -> str:
+        """See log_level()."""
+        if strict not in self._log_levels:
+            self._log_levels[strict] = log_level(self.object, strict=strict)
+        return self._log_levels[strict]
 
     def name(self) -> str:
         """See name_of()."""

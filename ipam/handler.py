@@ -35,7 +35,7 @@ def prepare(
     `read` makes a Config of what came in on stdin.
     """
     command = request.env.get("CNI_COMMAND", "")
-    version = ""
+    version, record = "", None
     try:
         if not command:
             return Reply(0, stderr=about())
@@ -47,101 +47,55 @@ def prepare(
         conf.name()
         if command in ("ADD", "CHECK", "DEL"):
             cni.check_attachment(request.env["CNI_CONTAINERID"], request.env["CNI_IFNAME"])
+        record = _recorder(request, conf, host)
         cni.check_version(command, version)
-        work = _COMMANDS[command](request, conf, host, stores)
+        work: Work | Reply = _COMMANDS[command](request, conf, host, stores)
     except CniError as error:
-        return Reply(1, cni.error_json(version or _version_asked(request.stdin), error))
+        work = Reply(1, cni.error_json(version or _version_asked(request.stdin), error))
     except OSError as error:
         failed = InputOutput(f"cannot begin: {error.strerror} ({error.filename or 'a part of the plugin'})")
-        return Reply(1, cni.error_json(version, failed))
+        work = Reply(1, cni.error_json(version, failed))
     except Exception as error:  # the caller must get an error object whatever happens
-        return _bug(version or cni.NEWEST, error)
-    if isinstance(work, Work):
-        work.version = version
+        work = _bug(version or cni.NEWEST, error)
+    if isinstance(work, Reply):
+        return recorded(work, record)
+    work.version, work.record = version, record
     return work
+
+
+def _recorder(request: Request, conf: Config, host: Host) -> Callable[[Reply], None] | None:
+    """What writes the call into the log that the config asks for."""
+    level = conf.log_level(strict=request.env["CNI_COMMAND"] in ("ADD", "CHECK"))
+    if level == "none":
+        return None
+    from ipam import log
+
+    return log.recorder(level, request, conf.name(), host)
+
+
+def recorded(reply: Reply, record: Callable[[Reply], None] | None) -> Reply:
+    """The reply, with the line for the log that its call asked for."""
+    if record is not None:
+        record(reply)
+    return reply
 
 
 def perform(work: Work) -> Reply:
     """Do the work, and answer."""
-    return _answer(work, lambda: work.store.transact(work.network, work.change))
+    return answer(work, lambda: work.store.transact(work.network, work.change))
 
 
-def perform_together(
-    works: list[Work], *, now: bool = False, deliver: Callable[[list[Reply]], None] | None = None
-) -> list[Reply]:
-    """Do several works on one network of one store in one commit, in their order, and answer them all.
-
-    Each is answered as if it had been alone: a change that refuses has changed nothing (see Transaction), and
-    where the commit itself fails, each is tried by itself. With `now`, raises Busy rather than wait. Of several,
-    raises TryAgain and StoreUnavailable for all: whoever asked again would wait as long again (see refuse()).
-    `deliver` gets the answers too, as soon as they are certain: the store may still have to tidy up then.
-    """
-    store, network = works[0].store, works[0].network
-    transact = store.transact_now if now else store.transact
-    replies: list[Reply] = []
-
-    def hand_over(outcomes: list[Callable[[], Any]]) -> None:
-        replies.extend([_answer(work, outcome) for work, outcome in zip(works, outcomes, strict=True)])
-        if deliver is not None:
-            deliver(replies)
-
-    def change(tx: Transaction) -> list[Callable[[], Any]]:
-        outcomes = [_attempt(tx, work.change) for work in works]
-        tx.when_committed(lambda: hand_over(outcomes))
-        return outcomes
-
-    def alone(work: Work) -> Callable[[], Any]:
-        return lambda: transact(network, work.change)
-
+def answer(work: Work, outcome: Callable[[], Any]) -> Reply:
+    """The reply to what `outcome` returns or raises: what the work's change did. Raises Busy alone."""
     try:
-        outcomes = transact(network, change)
-    except Busy:
-        raise
-    except Exception as error:
-        if replies:  # they are out already: this is no refusal, but a bug
-            raise
-        if len(works) == 1:
-            outcomes = [_raising(error)]
-        elif isinstance(error, TryAgain | StoreUnavailable):
-            raise
-        elif now:  # nothing was changed; but here, the next could be busy when the first has been tried by itself
-            raise Busy from None
-        else:
-            outcomes = [alone(work) for work in works]
-    if not replies:
-        hand_over(outcomes)
-    return replies
-
-
-def refuse(works: list[Work], error: CniError) -> list[Reply]:
-    """The same refusal for all of them."""
-    return [Reply(1, cni.error_json(work.version, error)) for work in works]
-
-
-def _attempt(tx: Transaction, change: Callable[[Transaction], Any]) -> Callable[[], Any]:
-    try:
-        result = change(tx)
+        reply = work.finish(outcome())
     except CniError as error:
-        return _raising(error)
-    return lambda: result
-
-
-def _raising(error: Exception) -> Callable[[], Any]:
-    def fail() -> Any:
-        raise error
-
-    return fail
-
-
-def _answer(work: Work, outcome: Callable[[], Any]) -> Reply:
-    try:
-        return work.finish(outcome())
-    except CniError as error:
-        return Reply(1, cni.error_json(work.version, error))
+        reply = Reply(1, cni.error_json(work.version, error))
     except Busy:
         raise
     except Exception as error:  # the caller must get an error object whatever happens
-        return _bug(work.version, error)
+        reply = _bug(work.version, error)
+    return recorded(reply, work.record)
 
 
 def about() -> str:
@@ -176,7 +130,7 @@ def _add(request: Request, conf: Config, host: Host, stores: Stores) -> Work:
 
     def change(tx: Transaction) -> list[Lease]:
         allocator.reclaim_after_reboot(tx, host, shared=_is_shared(store))
-        return allocator.allocate(tx, network, who, pod, host)
+        return allocator.allocate(tx, network, who, pod, host, cni.traceparent(request.env))
 
     def finish(leases: list[Lease]) -> Reply:
         def take_back(tx: Transaction) -> None:
@@ -196,7 +150,7 @@ def _delete(request: Request, conf: Config, host: Host, stores: Stores) -> Work:
 
     def change(tx: Transaction) -> None:
         allocator.reclaim_after_reboot(tx, host, shared=_is_shared(store))
-        allocator.release(tx, who, Cause.DEL)
+        allocator.release(tx, who, Cause.DEL, cni.traceparent(request.env))
 
     return Work(store, conf.name(), change)
 

@@ -54,11 +54,11 @@ def _answer(env: dict[str, str], command: str) -> Reply:
 
 
 def environment(variables: Mapping[bytes, bytes]) -> dict[str, str]:
-    """The CNI_* variables as text; bytes that are no UTF-8 become surrogates."""
+    """The CNI_* variables and TRACEPARENT as text; bytes that are no UTF-8 become surrogates."""
     return {
         name.decode("ascii"): value.decode("utf-8", "surrogateescape")
         for name, value in variables.items()
-        if name.startswith(b"CNI_") and name.isascii()
+        if (name.startswith(b"CNI_") or name == b"TRACEPARENT") and name.isascii()
     }
 
 
@@ -114,8 +114,9 @@ def _read_stdin(command: str) -> bytes:
 
 def _deliver(reply: Reply) -> int:
     """Write the answer; where it cannot be delivered, give back what the call took."""
+    said = reply.stderr if reply.log is None else reply.stderr + reply.log[1]
     try:
-        _write(_STDERR, reply.stderr.encode("utf-8", "backslashreplace"))
+        _write(_STDERR, said.encode("utf-8", "backslashreplace"))
     except OSError:
         reply.stderr = ""
     try:

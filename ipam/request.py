@@ -30,25 +30,28 @@ class Request(Value):
 class Reply:
     """What to answer: exit status, the bytes for stdout, text for stderr.
 
+    `log` is a line for the door's log, after syslog's number of its urgency, None where there is nothing to tell.
     `undo` is the work that gives back what the call took; a door performs it when it cannot deliver the answer.
     """
 
-    __slots__ = ("exit_code", "stderr", "stdout", "undo")
+    __slots__ = ("exit_code", "log", "stderr", "stdout", "undo")
 
     def __init__(self, exit_code: int, stdout: bytes = b"", stderr: str = "", undo: Work | None = None) -> None:
         self.exit_code = exit_code
         self.stdout = stdout
         self.stderr = stderr
+        self.log: tuple[int, str] | None = None
         self.undo = undo
 
 
 class Work:
     """A request that is understood: what to change on which network of which store, and how to answer then.
 
-    `finish` makes the Reply from what `change` returned. `version` is the request's cniVersion, for its errors.
+    `finish` makes the Reply from what `change` returned. `version` is the request's cniVersion, for its errors,
+    `record` puts a line for the log into the Reply, where the config wants one.
     """
 
-    __slots__ = ("change", "finish", "network", "store", "version")
+    __slots__ = ("change", "finish", "network", "record", "store", "version")
 
     def __init__(
         self,
@@ -62,3 +65,4 @@ class Work:
         self.change = change
         self.finish = finish
         self.version = ""
+        self.record: Callable[[Reply], None] | None = None

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from typing import TypeVar
 
     from ipam.model import Address, Attachment, Event, Lease, Range
+    from ipam.verdict import Verdict
 
     T = TypeVar("T")
 
@@ -26,6 +27,7 @@ class Trait:
     """What a store can do beyond the contract's minimum."""
 
     DURABLE = "durable"  # leases are there again after close() and reopening
+    CHAINED = "chained"  # verify() tells whether history is what was written
     HISTORY = "history"  # history() tells of every claim and drop
     MULTI_HOST = "multi-host"  # several nodes may share one network
     REPLAY = "replay"  # Transaction.replay() and put_cursor(): another store's leases can be moved into it
@@ -176,6 +178,15 @@ class Store(ABC):
         nothing, and must not be trusted to find what follows from leases() alone.
         """
         return []
+
+    def verify(self, network: str) -> Verdict:
+        """Whether history is what was written: nothing changed, cut out, moved or cut off. MUST change nothing.
+
+        Only a store with Trait.CHAINED can tell; of any other the Verdict says that nothing was looked at.
+        """
+        from ipam.verdict import Verdict
+
+        return Verdict(0, 0, 0, "")
 
     def repair(self, network: str) -> bool:
         """Mend what audit() finds, as far as that needs no guessing who holds what; whether the store can at all."""

@@ -52,7 +52,7 @@ class Commit:
         self._change = change
         self._clock = clock
         self._durable = durable
-        self._lines = [journal.encode(event) for event in change.events]
+        self._lines, self._link = journal.encode_chained(change.events, place.index.chained()[1])
         self._end = place.journal.size() if change.events else 0
         # Each lease is listed before its file is touched: what failed half way must be undone as well.
         self._created: list[Lease] = []
@@ -93,6 +93,7 @@ class Commit:
             self._write_index()
             change.taken.save()
             self._tell_boot()
+            place.index.follow(self._link)
             place.stamp(self._end + sum(map(len, self._lines)), self._clock())
         except OSError:
             return

@@ -16,6 +16,7 @@ from binascii import crc32
 
 from backends.directory.files import SAFE, NotRegular, name_bytes, write_all
 from backends.directory.kept import KeptFile
+from ipam import chain
 from ipam.model import IPV4, IPV6, Address, Attachment
 
 TYPE_CHECKING = False
@@ -28,9 +29,10 @@ if TYPE_CHECKING:
 
 INDEX = b"index"
 
-_MAGIC = b"ipam index 2\n".ljust(32)
+_MAGIC = b"ipam index 3\n".ljust(32)
 _NUMBERS = Struct(">7Q")  # slots, those in use, stamp, begun, history's size, change time, bare entries
-_HEADER = len(_MAGIC) + _NUMBERS.size
+_LINK = len(_MAGIC) + _NUMBERS.size  # where the link of the last event stands, see ipam.chain
+_HEADER = _LINK + len(chain.START)
 _SLOT = 40  # checksum 4, family 1, address 16, start 8, end 8, unused 3
 TABLE = ">IB16sQQ3x"
 """A slot in the words of struct, which few need: checksum, family, address, start, end."""
@@ -77,6 +79,7 @@ class Index:
         self._history = 0
         self._changed = 0
         self._bare = 0
+        self._link: bytes | None = None
 
     def close(self) -> None:
         """Let go of the file."""
@@ -105,6 +108,7 @@ class Index:
             return False
         self._read = True
         self._slots, self._used, self._stamp, self._begun, self._history, self._changed, self._bare = numbers
+        self._link = header[_LINK:]
         return True
 
     def is_current(self, network: posix.stat_result, *, write: bool = True) -> bool:
@@ -112,6 +116,14 @@ class Index:
         if not self._open(write=write):
             return False
         return (network.st_mtime_ns, network.st_ctime_ns) == (self._stamp, self._changed)
+
+    def chained(self) -> tuple[int, bytes | None]:
+        """How long history was at the last stamp(), and the link of its last event; None without a table."""
+        return (self._history, self._link) if self._open(write=False) else (0, None)
+
+    def follow(self, link: bytes) -> None:
+        """Say which link the next event follows; it is written with the next stamp()."""
+        self._link = link
 
     def identity(self) -> tuple[int, int, int]:
         """What tells one stamp() from every other: the moment, the kernel's, and how much history there was."""
@@ -151,7 +163,7 @@ class Index:
 
     def _write_header(self) -> None:
         numbers = (self._slots, self._used, self._stamp, self._begun, self._history, self._changed, self._bare)
-        posix.pwrite(self._file.fd, _MAGIC + _NUMBERS.pack(*numbers), 0)
+        posix.pwrite(self._file.fd, _MAGIC + _NUMBERS.pack(*numbers) + (self._link or chain.START), 0)
 
     def find(self, who: Attachment) -> dict[Address, Place]:
         """The addresses that may be held by `who`, each with the place of its claim."""

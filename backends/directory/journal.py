@@ -8,7 +8,7 @@ import posix
 
 from backends.directory.files import write_all
 from backends.directory.kept import KeptFile
-from ipam import jsontext
+from ipam import chain, jsontext
 from ipam.address import format_address, parse_address
 from ipam.errors import CniError
 from ipam.model import CLAIM, DROP, Attachment, Event, Lease, Pod
@@ -28,7 +28,7 @@ Place = tuple[int, int]
 
 
 def encode(event: Event) -> bytes:
-    """One line. Empty fields are left out; `since` and `claimed_in` only where they are not the event's own."""
+    """One line, without its link. Empty fields are left out; `since` and `claimed_in` only where they are others."""
     lease = event.lease
     who, pod = lease.attachment, lease.pod
     texts = (
@@ -54,6 +54,15 @@ def encode(event: Event) -> bytes:
     if lease.boot != event.boot:
         parts.append(f'"claimed_in":{jsontext.string(lease.boot)}')
     return jsontext.to_bytes(",".join(parts) + "}\n")
+
+
+def encode_chained(events: list[Event], before: bytes | None) -> tuple[list[bytes], bytes]:
+    """The lines of events that follow the link `before` (None: the first of all), and the last one's own link."""
+    lines, link = [], before or chain.START
+    for event in events:
+        line, link = chain.chained(link, encode(event)[:-1])
+        lines.append(line)
+    return lines, link
 
 
 def decode(line: bytes) -> Event | None:
@@ -155,3 +164,8 @@ class Journal:
         size = self.size()
         if size and posix.pread(self._open(), 1, size - 1) != b"\n":
             self.append([b"\n"], size, durable=False)
+
+    def last_link(self) -> bytes | None:
+        """The link of the last line, None where there is none, or the line has none."""
+        size = self.size()
+        return chain.last(posix.pread(self._open(), chain.TAIL + 1, max(0, size - chain.TAIL - 1)))

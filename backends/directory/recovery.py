@@ -9,6 +9,7 @@ from backends.directory.files import remove_anything
 from backends.directory.index import checksum
 from backends.directory.reading import Scan, last_claims, read_events
 from backends.directory.retention import finish_forgetting
+from ipam import chain
 from ipam.model import CLAIM, DROP, Address, Attachment, Cause, Event, Lease
 
 TYPE_CHECKING = False
@@ -35,12 +36,17 @@ def recover(place: Place, network: str, host: Host) -> None:
         if name.startswith("new."):  # of a link that was being replaced
             remove_anything(name.encode(), place.records)
     finish_forgetting(place)
+    size, link = place.index.chained()
     known = {(mark, address): where for mark, address, where in place.index.entries()}
     _settle_interrupted(place, scan, known)
     told = place.last_boot
     if (told is not None and told[1] != host.boot) or not place.index.knows_history(place.journal.size()):
         _distrust(place, known)
     place.journal.end_line()
+    if link is None or place.journal.size() > size:
+        # Where there is less history than was stamped, the next event still follows what was there: the gap shows.
+        link = place.journal.last_link() or link or chain.START
+    place.index.follow(link)
     _reconcile(place, network, host, scan, known)
     bare = sum(not who.ifname for who in scan.holders.values())
     place.index.rewrite([(mark, address, where) for (mark, address), where in known.items()], bare)
@@ -121,9 +127,10 @@ def _reconcile(place: Place, network: str, host: Host, scan: Scan, known: Known)
 
 
 def _record(place: Place, events: list[Event], known: Known) -> None:
-    lines = [journal.encode(event) for event in events]
+    lines, link = journal.encode_chained(events, place.index.chained()[1])
     start = place.journal.size()
     place.journal.append(lines, start, durable=False)
+    place.index.follow(link)
     for event, line in zip(events, lines, strict=True):
         if event.what == CLAIM:
             known[checksum(event.lease.attachment), event.lease.address] = (start, start + len(line))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import posix
 
-from backends.directory import journal
+from backends.directory import journal, proof
 from backends.directory.files import close, readlink, remove, symlink, write_all
 from backends.directory.reading import last_claims, read_lines
+from ipam import chain
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,25 +20,59 @@ _FORGETTING = b"forgetting"
 def forget(place: Place, before: float, now: float) -> int:
     """Remove events older than `before` but for claims of leases still held; how many. Call it under the lock.
 
-    The file keeps its length (a hole takes the place of what is forgotten), so that the place of a claim
-    that is not committed yet is still behind the end of the file.
+    All events from the first on that is not older stay as they are, for they are links of a chain; a seal takes the
+    place of those before it. The file does not get shorter (a hole takes the place of what is forgotten), so that the
+    place of a claim that is not committed yet is still behind the end of the file.
     """
     held = {where[0] for _, _, where in place.index.entries()}
-    kept, removed = [], 0
+    old = _Sorted(held, before)
     for (start, _end), line in read_lines(place.records):
-        event = journal.decode(line)
-        if start in held or (event is not None and event.time >= before):
-            kept.append(line + b"\n")
-        else:
-            removed += 1
-    if removed:
+        old.take(start, line)
+    if old.removed:
         place.index.distrust()
         symlink(b"-", _FORGETTING, place.records, place.records)
-        _replace(place.records, b"".join(kept), place.journal.size())
+        seal = proof.seal(now, old.sealed + old.removed, old.carried, old.head)
+        data = b"".join([seal, *old.carried, *old.kept])
+        _replace(place.records, data, max(place.journal.size(), len(data)))
         place.journal.close()
         finish_forgetting(place)
         place.stamp(place.journal.size(), now)
-    return removed
+    return old.removed
+
+
+class _Sorted:
+    """The lines of a history, sorted into those that are forgotten, carried on as claims of leases, and kept."""
+
+    def __init__(self, held: set[int], before: float) -> None:
+        self.carried: list[bytes] = []
+        self.kept: list[bytes] = []
+        self.removed = self.sealed = 0
+        self.head = chain.START
+        self._held = held
+        self._before = before
+        self._carried_before = 0  # lines to come that an earlier seal stands for: their links lead nowhere
+
+    def take(self, start: int, line: bytes) -> None:
+        """Sort the next line, which begins at the byte `start`."""
+        seal = proof.parse_seal(line)
+        if seal is not None:
+            self.sealed, self._carried_before = seal["removed"], seal["carried"]
+            self.head = chain.parse(seal["head"].encode("ascii", "replace")) or self.head
+            return
+        event = None if self.kept else journal.decode(line)
+        recent = event is not None and event.time >= self._before
+        if self.kept or (recent and not self._carried_before):
+            self.kept.append(line + b"\n")
+            return
+        parts = chain.split(line)
+        if self._carried_before:
+            self._carried_before -= 1
+        elif parts is not None:
+            self.head = parts[1]
+        if recent or start in self._held:
+            self.carried.append(line + b"\n")
+        else:
+            self.removed += 1
 
 
 def _replace(records: int, data: bytes, size: int) -> None:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from backends.directory.view import View
     from ipam.model import Address, Attachment, Event, Host, Lease, StoreConfig
     from ipam.store import Finding
+    from ipam.verdict import Verdict
 
     T = TypeVar("T")
 
@@ -32,7 +33,7 @@ _RUNS = 5  # of one change, when others keep making files under its feet without
 class DirectoryStore(Store):
     """Leases in `<root>/<network>/`, as Go keeps them. Between transactions files stay open, see KeptFile."""
 
-    traits = frozenset({Trait.DURABLE, Trait.HISTORY, Trait.REPLAY})
+    traits = frozenset({Trait.CHAINED, Trait.DURABLE, Trait.HISTORY, Trait.REPLAY})
 
     def __init__(self, root: str, host: Host, *, lock_timeout: float, durable: bool) -> None:
         """`root` is the data directory's absolute path, `lock_timeout` in seconds."""
@@ -164,6 +165,10 @@ class DirectoryStore(Store):
     def audit(self, network: str) -> list[Finding]:
         """See Store."""
         return self._view().audit(network)
+
+    def verify(self, network: str) -> Verdict:
+        """See Store."""
+        return self._view().verify(network)
 
     def cursors(self, network: str) -> dict[int, Address]:
         """See Store."""

@@ -5,12 +5,13 @@ from __future__ import annotations
 import posix
 from _stat import S_ISDIR
 
-from backends.directory import audit, leasefile, reading, snapshot
+from backends.directory import audit, leasefile, proof, reading, snapshot
 from backends.directory.files import close, name_bytes, open_directory, storage_error
 from backends.directory.lock import acquire
 from backends.directory.place import RECORDS, Place, full_path
 from ipam.address import format_address
 from ipam.model import valid_name
+from ipam.verdict import Verdict
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -119,6 +120,10 @@ class View:
         """See Store."""
         name = f"{self._root}/{network}"
         return self._read(network, audit.audit, lambda fd: audit.audit_foreign(fd, name)) or []
+
+    def verify(self, network: str) -> Verdict:
+        """See Store."""
+        return self._read(network, proof.verify, lambda _: None) or Verdict(0, 0, 0, "")
 
     def cursors(self, network: str) -> dict[int, Address]:
         """See Store."""

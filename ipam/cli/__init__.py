@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from importlib import import_module
+from keyword import iskeyword
 
 import click
 
@@ -30,6 +31,11 @@ COMMANDS = {
     "store": "move leases from one store to another, check a store, upgrade its schema",
     "validate": "the config as the plugin will see it, and what is wrong or doubtful in it",
     "completion": "what makes a shell complete commands, options and networks",
+    "export": "write a snapshot of this node's leases, for audits, reports and restores",
+    "import": "restore the leases of a snapshot into an empty store",
+    "audit": "find what is wrong across nodes",
+    "report": "make a page of HTML that needs nothing else",
+    "metrics": "figures of this node's stores in Prometheus' text format",
 }
 """What each command does, in the order in which they are listed.
 
@@ -52,7 +58,7 @@ class Commands(click.Group):
         """See Group."""
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = import_module(f"ipam.cli.{cmd_name}").command
+        command: click.Command = import_module(f"ipam.cli.{cmd_name}{'_' * iskeyword(cmd_name)}").command
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -15,10 +15,14 @@ DEFAULT_SOCKET = "/run/ipam/ipam.sock"
 @click.option(
     "--socket", "path", type=click.Path(path_type=Path), default=DEFAULT_SOCKET, metavar="PATH", show_default=True
 )
-def command(*, path: Path) -> None:
+@click.option(
+    "--metrics", metavar="ADDRESS", default="",
+    help="Serve /metrics for Prometheus at 127.0.0.1:9753, [::1]:9753, or the path of a socket.  [default: nowhere]",
+)  # fmt: skip
+def command(*, path: Path, metrics: str) -> None:
     """Run the daemon behind the launcher.
 
     Until SIGTERM.
     """
     # In this process's place: for as long as the daemon runs, it would have the command line's modules in memory.
-    os.execv(sys.executable, [sys.executable, "-P", "-m", "ipam.daemon", str(path)])  # noqa: S606 - no shell is wanted
+    os.execv(sys.executable, [sys.executable, "-P", "-m", "ipam.daemon", str(path), metrics])  # noqa: S606 - no shell is wanted

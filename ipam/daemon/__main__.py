@@ -19,19 +19,19 @@ _BACKLOG = 4096
 
 
 def main(arguments: list[str]) -> None:
-    """Serve on the socket of that path until SIGTERM."""
+    """Serve on the socket of that path until SIGTERM; metrics at the second argument, where there is one."""
     try:
-        _serve(Path(arguments[0]))
+        _serve(Path(arguments[0]), *arguments[1:2])
     except (CniError, OSError, ValueError) as error:
         details = getattr(error, "details", "")
         sys.exit(f"ipam serve: {error}" + (f"; {details}" if details else ""))
 
 
-def _serve(path: Path) -> None:
+def _serve(path: Path, metrics: str = "") -> None:
     os.umask(0o077)
     given = systemd.listener()
     if given is not None:
-        Server(given, this_host(), os.geteuid()).run()
+        _run(given, metrics)
         return
     path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
     with _only_daemon_at(path):
@@ -41,9 +41,21 @@ def _serve(path: Path) -> None:
             path.chmod(0o600)
             listener.listen(_BACKLOG)
             try:
-                Server(listener, this_host(), os.geteuid()).run()
+                _run(listener, metrics)
             finally:
                 path.unlink(missing_ok=True)
+
+
+def _run(listener: socket.socket, address: str) -> None:
+    host = this_host()
+    server = Server(listener, host, os.geteuid())
+    if address:
+        try:
+            from ipam.daemon import metrics
+        except ImportError as error:
+            raise ValueError(f"--metrics needs {error.name}: pip install 'ipam-cni[audit]'") from None
+        metrics.start(address, metrics.Figures(metrics.DaemonCollector(*server.observed), host).text)
+    server.run()
 
 
 @contextmanager

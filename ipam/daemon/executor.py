@@ -12,9 +12,9 @@ from threading import Lock, Thread
 from time import monotonic
 
 from ipam.errors import StoreUnavailable, TryAgain
-from ipam.handler import perform_together, refuse
 from ipam.request import Reply, Work
 from ipam.store import Busy
+from ipam.together import perform_together, refuse
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,9 +39,13 @@ Job = tuple["Any", Done]
 class Executor:
     """Runs jobs of one network in their order; of several networks, none waits for another's lock or server."""
 
-    def __init__(self, wake: Callable[[], None]) -> None:
-        """`wake` is called from other threads when there are answers to collect()."""
+    def __init__(self, wake: Callable[[], None], waited: Callable[[float], None] = lambda _: None) -> None:
+        """`wake` is called from other threads when there are answers to collect().
+
+        `waited` is told how many seconds a request took that had to wait for a lock or a server.
+        """
         self._wake = wake
+        self._waited = waited
         self._waiting: dict[Hashable, deque[Job]] = {}
         self._lanes: dict[Hashable, Lane] = {}
         self._lengthy: set[Hashable] = set()
@@ -63,10 +67,10 @@ class Executor:
         waiting, self._waiting = self._waiting, {}
         for key, jobs in waiting.items():
             lane = self._lanes.get(key)
-            if lane is not None and lane.add(jobs):
+            if lane is not None and lane.add(map(self._timed, jobs)):
                 continue
             if key in self._lengthy:
-                self._delegate(key, jobs, perform_together)
+                self._delegate(key, map(self._timed, jobs), perform_together)
                 continue
             while jobs:
                 begun = monotonic()
@@ -74,7 +78,7 @@ class Executor:
                 try:
                     perform_together([work for work, _ in batch], now=True, deliver=partial(self._deliver, batch))
                 except Busy:
-                    self._delegate(key, [*batch, *jobs], perform_together)
+                    self._delegate(key, map(self._timed, [*batch, *jobs]), perform_together)
                     break
                 except (TryAgain, StoreUnavailable) as error:
                     self._deliver(batch, refuse([work for work, _ in batch], error))
@@ -90,6 +94,21 @@ class Executor:
         lane = self._lanes.get(key)
         if lane is None or not lane.add(jobs):
             self._lanes[key] = Lane(jobs, do, self._report)
+
+    @property
+    def lanes(self) -> int:
+        """How many networks wait in threads of their own."""
+        return len(self._lanes)
+
+    def _timed(self, job: Job) -> Job:
+        work, done = job
+        began = monotonic()
+
+        def timed(reply: Reply) -> None:
+            self._waited(monotonic() - began)
+            done(reply)
+
+        return work, timed
 
     def _report(self, answers: list[tuple[Done, Reply]]) -> None:
         for answer in answers:

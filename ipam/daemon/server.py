@@ -41,7 +41,7 @@ class Server:
         self._connections: dict[int, Connection] = {}
         self._most = room_for_connections()
         self._bell, self._ringer = socket.socketpair()
-        self._executor = Executor(self._wake)
+        self._executor = Executor(self._wake, self._statistics.waits.add)
         self._told: set[int] = set()
         self._stopping = False
         self._listening = False
@@ -50,6 +50,11 @@ class Server:
             sock.settimeout(0)
         self._epoll.register(self._bell, select.EPOLLIN)
         self._listen()
+
+    @property
+    def observed(self) -> tuple[Statistics, Executor]:
+        """What metrics are made of."""
+        return self._statistics, self._executor
 
     def _wake(self) -> None:
         try:
@@ -212,6 +217,8 @@ class Server:
         self._statistics.count(command, reply, seconds)
         if reply.exit_code and reply.stderr:
             _log(reply.stderr)
+        if reply.log is not None:
+            _log(systemd.urgency(reply.log[0]) + reply.log[1])
 
     def _tell_status(self, connection: Connection) -> None:
         """Answer `ipam status`."""

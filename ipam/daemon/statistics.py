@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from bisect import bisect_left
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping
 
@@ -14,21 +15,50 @@ from ipam.store import Store
 _REMEMBERED = 2048
 _QUANTILES = (0.5, 0.9, 0.99)
 
+BOUNDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+"""The upper ends of the classes of durations, in seconds; one more class has no end."""
+
+
+class Durations:
+    """How many durations were in each class, and their sum."""
+
+    def __init__(self) -> None:
+        self._counts = [0] * (len(BOUNDS) + 1)
+        self._sum = 0.0
+
+    def add(self, seconds: float) -> None:
+        """One more."""
+        self._counts[bisect_left(BOUNDS, seconds)] += 1
+        self._sum += seconds
+
+    def read(self) -> tuple[list[int], float]:
+        """The counts by class, and the sum."""
+        return list(self._counts), self._sum
+
 
 class Statistics:
     """Counts since the start; times of the last requests of each command."""
 
     def __init__(self, now: float) -> None:
-        self._since = now
-        self._requests: Counter[tuple[str, str]] = Counter()
+        self.since = now
+        self.requests: Counter[tuple[str, str]] = Counter()
+        self.waits = Durations()
         self._seconds: dict[str, deque[float]] = {}
+        self._durations: dict[str, Durations] = {}
 
     def count(self, command: str, reply: Reply, seconds: float) -> None:
         """Note an answered request. What callers make up instead of a command counts as one and the same."""
         command = command if command in cni.REQUIRED else "other"
         result = "ok" if reply.exit_code == 0 else _code(reply)
-        self._requests[command, result] += 1
-        self._seconds.setdefault(command, deque(maxlen=_REMEMBERED)).append(seconds)
+        self.requests[command, result] += 1
+        if command not in self._seconds:
+            self._seconds[command], self._durations[command] = deque(maxlen=_REMEMBERED), Durations()
+        self._seconds[command].append(seconds)
+        self._durations[command].add(seconds)
+
+    def latencies(self) -> dict[str, tuple[list[int], float]]:
+        """The durations of each command's requests: counts by class, and their sum."""
+        return {command: durations.read() for command, durations in self._durations.copy().items()}
 
     def to_json(self, health: Mapping[str, str]) -> bytes:
         """Everything, as one JSON object; `health` is what look_at() found."""
@@ -36,8 +66,8 @@ class Statistics:
             "version": __version__,
             "protocol": frame.PROTOCOL,
             "pid": os.getpid(),
-            "since": self._since,
-            "requests": {f"{command} {result}": number for (command, result), number in sorted(self._requests.items())},
+            "since": self.since,
+            "requests": {f"{command} {result}": number for (command, result), number in sorted(self.requests.items())},
             "seconds": {command: _quantiles(list(times)) for command, times in sorted(self._seconds.items())},
             "stores": dict(health),
         }

@@ -35,6 +35,11 @@ def notify(state: str) -> None:
             return  # a manager that cannot be told must not end the service
 
 
+def urgency(number: int) -> str:
+    """What to begin a log line with, so that journald knows how urgent it is (sd-daemon(3)); nothing elsewhere."""
+    return f"<{number}>" if "JOURNAL_STREAM" in os.environ else ""
+
+
 def watchdog_seconds() -> float:
     """How often systemd wants to hear of us at the least (WATCHDOG_USEC); 0 where it does not."""
     if os.environ.get("WATCHDOG_PID", str(os.getpid())) != str(os.getpid()):

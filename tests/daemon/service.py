@@ -34,7 +34,8 @@ class Service:
     """The daemon on `socket`, within `with`. `settings`: constants of our modules, as `ipam.module.NAME`: a number.
 
     It is waited for until it says that it is ready, unless `env` has another NOTIFY_SOCKET to say it to. At the
-    end it is told to stop, and has to end well within PATIENCE. What it wrote is in `said()`.
+    end it is told to stop, and has to end well within PATIENCE. What it wrote is in `said()`. `arguments` come
+    after the socket's path.
     """
 
     def __init__(
@@ -44,11 +45,13 @@ class Service:
         settings: Mapping[str, float] | None = None,
         env: Mapping[str, str] | None = None,
         prefix: Sequence[str] = (),
+        arguments: Sequence[str] = (),
     ) -> None:
         self.socket = socket
         self._settings = " ".join(f"{name}={value}" for name, value in (settings or {}).items())
         self._env = env or {}
         self._prefix = list(prefix)
+        self._arguments = list(arguments)
         self._log = socket.with_name(f"{socket.name}.log")
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -71,7 +74,7 @@ class Service:
             notified.settimeout(0.1)
             main = ["-c", START, self._settings] if self._settings else ["-m", "ipam.cli", "serve", "--socket"]
             self.process = subprocess.Popen(
-                [*self._prefix, sys.executable, *main, str(self.socket)],
+                [*self._prefix, sys.executable, *main, str(self.socket), *self._arguments],
                 env={"PATH": os.defpath, "NOTIFY_SOCKET": str(address), **self._env},
                 stdin=subprocess.DEVNULL,
                 stdout=log,

@@ -113,7 +113,7 @@ def test_the_files_that_are_linked_exist(text: str) -> None:
         path, _, anchor = target.partition("#")
         linked = base / path if path else None
         assert linked is None or linked.exists(), target
-        headings = re.findall(r"^#+ (.*)$", linked.read_text() if linked and linked.is_file() else text, re.M)
+        headings = re.findall(r"^#+ (.*)$", linked.read_text() if linked and linked.suffix == ".md" else text, re.M)
         anchors = {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
         assert not anchor or anchor in anchors, target
 
@@ -121,7 +121,7 @@ def test_the_files_that_are_linked_exist(text: str) -> None:
 def test_the_modules_that_are_named_exist_and_the_others_are_named() -> None:
     layout = next(code_of(CONTRIBUTING))
     named = set(re.findall(r"(?:^| )([a-z]+\.py)\b", layout)) | {f"{name}.py" for name in ("__init__", "__main__")}
-    packages = ("ipam", "backends", "backends/directory", "backends/sql")
+    packages = ("ipam", "ipam/audit", "backends", "backends/directory", "backends/sql")
     assert {path.name for package in packages for path in (ROOT / package).glob("*.py")} | {"__main__.py"} == named
 
 
@@ -277,6 +277,7 @@ HOSTS = {
     "semver.org",
     "json-schema.org",
     "www.w3.org",
+    "127.0.0.1",
 }
 FOR_EXAMPLES = re.compile(r"(^|\.)(example|test|invalid|localhost|example\.(org|com|net))$|^[^.]*$")
 MACHINES = tuple(f"/{name}/" for name in ("work", "home", "Users"))

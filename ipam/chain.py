@@ -1,0 +1,64 @@
+"""The chain that holds history together: each line carries a digest of itself and of the line before it.
+
+A line `{…}` becomes `{…,"chain":"…"}`: the SHA-256 of the link before it and of its own bytes without the chain, in
+base64 without padding. Whoever changes, removes or moves a line would have to make every later one anew; what a
+store or a signed snapshot remembers of the last link tells that they did, or that the end was cut off.
+"""
+
+from __future__ import annotations
+
+from binascii import Error, a2b_base64, b2a_base64
+
+try:  # the digest itself: hashlib around it costs as much to import as the rest of an ADD
+    from _sha256 import sha256  # type: ignore[import-not-found]
+except ImportError:  # Python 3.12 has it under another name
+    from hashlib import sha256
+
+START = bytes(32)
+"""The link before the first."""
+
+_MARK = b',"chain":"'
+_LENGTH = 43  # of 32 bytes in base64, without padding
+TAIL = len(_MARK) + _LENGTH + 2
+"""Bytes that a link takes at the end of a line, the line's own end not counted."""
+
+
+def link(before: bytes, body: bytes) -> bytes:
+    """The link of a line, 32 bytes; `body` is the line's object as it was before it was chained."""
+    digest: bytes = sha256(before + body).digest()
+    return digest
+
+
+def chained(before: bytes, body: bytes) -> tuple[bytes, bytes]:
+    """The line (with its end) that `body`, a JSON object, becomes behind the link `before`, and its own link."""
+    found = link(before, body)
+    return body[:-1] + _MARK + text(found) + b'"}\n', found
+
+
+def text(found: bytes) -> bytes:
+    """A link as it is written."""
+    return b2a_base64(found, newline=False)[:_LENGTH]
+
+
+def parse(written: bytes) -> bytes | None:
+    """The link of a text, None where it is none."""
+    try:
+        found = a2b_base64(written + b"=")
+    except Error:
+        return None
+    return found if len(found) == len(START) else None
+
+
+def split(line: bytes) -> tuple[bytes, bytes] | None:
+    """The body and the link of a line (with or without its end); None for one that is not chained."""
+    line = line.removesuffix(b"\n")
+    if line[-2:] != b'"}' or line[-TAIL : -TAIL + len(_MARK)] != _MARK:
+        return None
+    found = parse(line[-_LENGTH - 2 : -2])
+    return None if found is None else (line[:-TAIL] + b"}", found)
+
+
+def last(end: bytes) -> bytes | None:
+    """The link of the line that some bytes end with, which may be its tail alone; None where it has none."""
+    parts = split(end) if end.endswith(b"\n") else None
+    return parts[1] if parts is not None else None

@@ -1,0 +1,1 @@
+"""The audit: snapshots, findings, report, metrics."""
