@@ -67,6 +67,7 @@ def start(
     modules: list[tuple[str, str, CodeType]] = read(bundle, loaded)
     for name, directory, _ in modules:
         module = sys.modules[name] = type(sys)(name)
+        module.__spec__ = ModuleSpec(name, None)  # each import of a module without one raises an AttributeError inside
         if directory:
             module.__path__ = [directory]
     for name, _, code in modules:
