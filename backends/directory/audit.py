@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from backends.directory.place import Place
     from ipam.store import Finding
 
-_MADE_ANEW = "the next call makes the records anew from the lease files, and so does --repair"
+_MENDED = "--repair mends it, or the plugin's next call"
 
 
 def audit(place: Place) -> list[Finding]:
@@ -44,8 +44,8 @@ def _of_files(directory: int, name: str, scan: Scan) -> Iterator[Finding]:
         text = format_address(address)
         yield (
             "empty-lease",
-            f"{text}: the lease file is empty, as a killed host-local leaves it; Go never hands this address out again",
-            "the next call of this plugin removes it, and so does --repair",
+            f"{text}: the lease file is empty, its host-local was killed; Go never gives it out",
+            _MENDED,
         )
     for address in sorted(scan.blocked):
         text = format_address(address)
@@ -68,16 +68,16 @@ def _of_index(place: Place, scan: Scan) -> Iterator[Finding]:
     index = place.index
     begun = index.begun(write=False) is not None
     if begun or not index.is_current(posix.fstat(place.leases), write=False):
-        what = "a change was cut short" if begun else "others have changed the directory"
-        yield "records-behind", f"the index is not current: {what}", _MADE_ANEW
+        what = "a change was cut short" if begun else "others have made or removed leases"
+        yield "records-behind", f"index and history are behind: {what}", _MENDED
         return
     listed = {(mark, address) for mark, address, _ in index.entries(write=False)}
     held = {(checksum(who), address) for address, who in scan.holders.items()}
     for _, address in sorted(held - listed, key=lambda entry: entry[1]):
-        yield "not-in-index", f"{format_address(address)}: the index does not know this lease", _MADE_ANEW
+        yield "not-in-index", f"{format_address(address)}: the index does not know this lease", _MENDED
     for _, address in sorted(listed - held, key=lambda entry: entry[1]):
         text = format_address(address)
-        yield "only-in-index", f"{text}: the index has a lease that has no such lease file", _MADE_ANEW
+        yield "only-in-index", f"{text}: the index has a lease that has no such lease file", _MENDED
 
 
 def _of_bitmaps(place: Place, scan: Scan) -> Iterator[Finding]:
@@ -85,9 +85,9 @@ def _of_bitmaps(place: Place, scan: Scan) -> Iterator[Finding]:
         return
     marked, held = set(addresses(place.taken)), {*scan.holders, *scan.blocked}
     for address in sorted(held - marked):
-        yield "not-taken", f"{format_address(address)}: the bitmaps take the address for free", _MADE_ANEW
+        yield "not-taken", f"{format_address(address)}: the bitmaps take the address for free", _MENDED
     for address in sorted(marked - held - {*scan.debris}):
-        yield "not-free", f"{format_address(address)}: the bitmaps take the address for leased", _MADE_ANEW
+        yield "not-free", f"{format_address(address)}: the bitmaps take the address for leased", _MENDED
 
 
 def _of_history(place: Place, scan: Scan) -> Iterator[Finding]:

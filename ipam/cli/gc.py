@@ -11,7 +11,7 @@ from ipam.cli import output, sites
 from ipam.cli.durations import duration_option
 from ipam.cli.evidence import REST, REST_HELP, YOUNGEST, Evidence, is_still, operator, results_option
 from ipam.cli.output import Column, counted, emit, note
-from ipam.cli.rows import ADDRESS, CONTAINER, IFNAME, NAMESPACE, NETWORK, POD, lease_row
+from ipam.cli.rows import ADDRESS, CONTAINER, NETWORK, POD, lease_row
 from ipam.inspection.sightings import DEFAULT_PATH, Sightings
 from ipam.inspection.staleness import LIVE, STALE, Verdict, text_of
 from ipam.inspection.times import format_duration
@@ -33,8 +33,6 @@ COLUMNS = (
     NETWORK,
     ADDRESS,
     CONTAINER,
-    IFNAME,
-    NAMESPACE,
     POD,
     Column("action"),
     Column("evidence", "; ".join),
@@ -97,8 +95,8 @@ def command(
             for lease in counted(site.store.leases(site.name), "looking for containers")
         ]
         if apply:
-            judged = _freed(judged, rest, operator(reason))
-        _keep(sightings)
+            judged = _freed(judged, rest, operator(reason), sightings)
+        _keep(sightings, found)
         emit([_row(each) for each in judged if everything or each.verdict.says != LIVE], COLUMNS, output)
     if not apply and any(each.due for each in judged):
         note(f"nothing was freed: `ipam gc --apply{' --now' if now else ''}` frees what is due")
@@ -118,13 +116,13 @@ def _considered(
     return Candidate(site, lease, verdict, f"due in {format_duration(grace - waited)}")
 
 
-def _freed(judged: Iterable[Candidate], rest: float, by: str) -> list[Candidate]:
+def _freed(judged: list[Candidate], rest: float, by: str, sightings: Sightings) -> list[Candidate]:
     """Free what is due, each network's leases in one change, and say of each what became of it."""
-    judged = list(judged)
     due: dict[tuple[str, str], list[Candidate]] = {}
     for each in judged:
         if each.due:
             due.setdefault((each.site.url, each.site.name), []).append(each)
+            sightings.forget(each.site, each.lease)  # should it be restored, it is seen for the first time again
     gone: set[tuple[str, str, Lease]] = set()
     for (url, name), candidates in due.items():
 
@@ -145,9 +143,9 @@ def _freed(judged: Iterable[Candidate], rest: float, by: str) -> list[Candidate]
     ]
 
 
-def _keep(sightings: Sightings) -> None:
+def _keep(sightings: Sightings, found: Iterable[Site]) -> None:
     try:
-        sightings.save()
+        sightings.save(found)
     except OSError as error:
         note(f"the next pass will not know of this one: {error}")
 

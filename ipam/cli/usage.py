@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ipam.cli.sites import Scope
     from ipam.inspection.sites import Site
 
-_BAR = 20
+_BAR = 10
 _FULL, _NEARLY = 0.95, 0.8
 
 

@@ -10,6 +10,8 @@ from ipam.address import format_address
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from ipam.inspection.sites import Site
     from ipam.model import Lease
 
@@ -39,11 +41,13 @@ class Sightings:
 
     def forget(self, site: Site, lease: Lease) -> None:
         """Note that the lease is not stale, or no more."""
-        self._before.pop(_key(site, lease), None)
+        for seen in (self._before, self._now):
+            seen.pop(_key(site, lease), None)
 
-    def save(self) -> None:
-        """Keep the sightings of this pass, and those before it of what it did not look at. Raises OSError."""
-        seen = self._before | self._now
+    def save(self, sites: Iterable[Site]) -> None:
+        """Keep the sightings of this pass, and those before it of sites that it did not look at. Raises OSError."""
+        looked_at = tuple(f"{site.url} {site.name} " for site in sites)
+        seen = {key: first for key, first in self._before.items() if not key.startswith(looked_at)} | self._now
         self._path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
         new = self._path.with_name(f".{self._path.name}.{os.getpid()}.new")
         fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)

@@ -77,8 +77,8 @@ def _boot(lease: Lease, host: Host) -> Sign:
     if not lease.boot:
         return Sign("boot", SILENT, "not recorded")
     if lease.boot == host.boot:
-        return Sign("boot", SILENT, "made in this one")
-    return Sign("boot", DEAD, f"made in an earlier one, {lease.boot[:8]}")
+        return Sign("boot", SILENT, "this one")
+    return Sign("boot", DEAD, f"an earlier one, {lease.boot[:8]}")
 
 
 def _elsewhere(lease: Lease) -> Sign:

@@ -61,6 +61,14 @@ class AddressContract(StoreTests):
         (lease,) = self.add(store, "three")
         assert lease.address == ipv4("10.0.0.4")
 
+    def test_the_cursors_are_told_to_who_only_looks(self, store: Store) -> None:
+        assert store.cursors(NETWORK) == {}
+        one, other = self.add(store, "one", small_range(), huge_range())
+        assert store.cursors(NETWORK) == {0: one.address, 1: other.address}
+        self.delete(store, "one")
+        assert store.cursors(NETWORK) == {0: one.address, 1: other.address}
+        assert store.cursors("other") == {}
+
     def test_an_exhausted_range_leaves_the_other_range_set_untouched(self, store: Store) -> None:
         tiny, big = small_range(2), huge_range()
         self.add(store, "one", tiny, big)

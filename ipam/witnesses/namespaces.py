@@ -52,11 +52,11 @@ class Namespaces:
             return Sign(NAME, LIVE, f"the address is in {place}")
         empty = self.empty.get(lease.address)
         if empty is not None:
-            return Sign(NAME, KEPT, f"the address is in {empty}, where no process is")
+            return Sign(NAME, KEPT, f"the address is in {empty}, which has no process")
         if self.unseen:
             more = f" (and {len(self.unseen) - 1} more)" if len(self.unseen) > 1 else ""
             return Sign(NAME, SILENT, f"not all could be looked at: {self.unseen[0]}{more}")
-        return Sign(NAME, DEAD, "the address is in none")
+        return Sign(NAME, DEAD, "none has the address")
 
     def _look_at_processes(self, seen: set[int]) -> None:
         for pid in sorted(int(name) for name in os.listdir(self._proc) if name.isdigit()):  # noqa: PTH208

@@ -23,11 +23,11 @@ class Results:
     def __init__(self, directories: Iterable[Path] = DEFAULT_DIRS) -> None:
         self._names: set[str] = set()
         self._unseen: list[str] = []
-        self._seen: list[str] = []
+        self._seen = False
         for directory in directories:
             try:
                 self._names.update(os.listdir(directory))  # noqa: PTH208
-                self._seen.append(str(directory))
+                self._seen = True
             except FileNotFoundError:
                 continue
             except OSError as error:
@@ -38,9 +38,9 @@ class Results:
         who = lease.attachment
         name = f"{network}-{who.container_id}-{who.ifname}"
         if name in self._names or (not who.ifname and any(each.startswith(name) for each in self._names)):
-            return Sign(NAME, SILENT, "libcni has the result of its ADD: no DEL was called")
+            return Sign(NAME, SILENT, "there is one: no DEL was called")
         if self._unseen:
             return Sign(NAME, SILENT, f"cannot be read: {self._unseen[0]}")
         if not self._seen:
             return Sign(NAME, SILENT, "nothing here keeps any")
-        return Sign(NAME, DEAD, f"none in {', '.join(self._seen)}")
+        return Sign(NAME, DEAD, "there is none")

@@ -24,7 +24,7 @@ from ipam.registry import open_store
 from ipam.store import Store, Transaction
 
 NAME = "containers"
-SUBNET = "10.80.0.0/24"
+SUBNET = "10.203.0.0/24"
 IPAM = [sys.executable, "-m", "ipam.cli"]
 
 

@@ -23,10 +23,10 @@ def codes(node: Node, *more: str) -> list[str]:
 
 
 def test_nothing_is_wrong_with_a_store_that_was_used_as_it_is_meant(node: Node) -> None:
-    node.configure("10.80.0.0/24", "fd00::/64")
+    node.configure("10.203.0.0/24", "fd00::/64")
     assert codes(node) == []
     for number in range(20):
-        node.add(f"c{number}", "10.80.0.0/24", "fd00::/64")
+        node.add(f"c{number}", "10.203.0.0/24", "fd00::/64")
     for number in range(0, 20, 3):
         node.delete(f"c{number}")
     assert codes(node) == []
@@ -34,7 +34,7 @@ def test_nothing_is_wrong_with_a_store_that_was_used_as_it_is_meant(node: Node) 
 
 
 def lease(last: int, name: str, ifname: str = "eth0") -> Lease:
-    return Lease(Address(IPV4, 0x0A500000 + last), Attachment(name, ifname), 0, since=1.0)
+    return Lease(Address(IPV4, 0x0ACB0000 + last), Attachment(name, ifname), 0, since=1.0)
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_leases_that_cannot_be_are_found(node: Node, leases: list[Lease], code: 
 
 
 def test_two_leases_of_one_container_are_right_on_two_interfaces_and_in_two_range_sets(node: Node) -> None:
-    node.configure("10.80.0.0/25", "10.80.0.128/25")
+    node.configure("10.203.0.0/25", "10.203.0.128/25")
     for each in (lease(2, "c1"), lease(3, "c1", "eth1"), lease(130, "c1").replace(range_set=1)):
         node.change(lambda tx, each=each: tx.claim(each, Cause.ADD))  # type: ignore[misc]
     assert codes(node) == []
@@ -76,23 +76,23 @@ def truncated(path: Path) -> None:
 
 DAMAGES: dict[str, tuple[Damage, list[str], list[str]]] = {
     "an empty lease file": (
-        lambda leases, _: truncated(leases / "10.80.0.9"),
+        lambda leases, _: truncated(leases / "10.203.0.9"),
         ["empty-lease", "records-behind"],
         [],
     ),
     "a lease that others made": (
-        lambda leases, _: (leases / "10.80.0.9").write_bytes(b"other\r\neth0"),
+        lambda leases, _: (leases / "10.203.0.9").write_bytes(b"other\r\neth0"),
         ["records-behind"],
         [],
     ),
-    "a lease that others removed": (lambda leases, _: (leases / "10.80.0.2").unlink(), ["records-behind"], []),
+    "a lease that others removed": (lambda leases, _: (leases / "10.203.0.2").unlink(), ["records-behind"], []),
     "a lease file that is none": (
-        lambda leases, _: (leases / "10.80.0.9").write_bytes(b"\xff\xfe not a lease"),
+        lambda leases, _: (leases / "10.203.0.9").write_bytes(b"\xff\xfe not a lease"),
         ["records-behind", "unreadable-lease"],
         ["unreadable-lease"],
     ),
     "a directory in a lease's place": (
-        lambda leases, _: (leases / "10.80.0.9").mkdir(),
+        lambda leases, _: (leases / "10.203.0.9").mkdir(),
         ["records-behind", "unreadable-lease"],
         ["unreadable-lease"],
     ),
@@ -145,10 +145,10 @@ def test_a_damaged_directory_is_told_and_mended_where_that_needs_no_guess(
 def test_what_was_mended_is_told(node: Node, tmp_path: Path) -> None:
     node.configure()
     node.add("c1")
-    truncated(tmp_path / "networks" / NAME / "10.80.0.9")
+    truncated(tmp_path / "networks" / NAME / "10.203.0.9")
     said = node.run("check", "--repair")
     assert (said.code, said.out) == (0, "")
-    assert said.err.startswith(f"mended on {NAME}: empty-lease: 10.80.0.9: the lease file is empty")
+    assert said.err.startswith(f"mended on {NAME}: empty-lease: 10.203.0.9: the lease file is empty")
 
 
 @DIRECTORY
@@ -156,12 +156,12 @@ def test_a_directory_that_only_go_has_used_is_checked_too(node: Node, tmp_path: 
     leases = tmp_path / "networks" / NAME
     leases.mkdir(parents=True, mode=0o755)
     (tmp_path / "networks").chmod(0o755)
-    (leases / "10.80.0.5").write_bytes(b"c1\r\neth0")
-    (leases / "last_reserved_ip.0").write_bytes(b"10.80.0.5")
+    (leases / "10.203.0.5").write_bytes(b"c1\r\neth0")
+    (leases / "last_reserved_ip.0").write_bytes(b"10.203.0.5")
     (leases / "lock").touch()
     assert codes(node) == []
-    truncated(leases / "10.80.0.6")
+    truncated(leases / "10.203.0.6")
     assert codes(node) == ["empty-lease"]
     assert not (tmp_path / "networks" / ".ipam").exists()
     assert codes(node, "--repair") == []
-    assert not (leases / "10.80.0.6").exists()
+    assert not (leases / "10.203.0.6").exists()

@@ -9,7 +9,7 @@ from ipam.address import format_address
 from ipam.model import Attachment, Cause, Lease
 from tests.cli.node import NAME, Node
 
-SMALL = "10.80.0.0/29"
+SMALL = "10.203.0.0/29"
 
 
 def tree(directory: Path) -> dict[Path, tuple[int, bytes]]:
@@ -50,26 +50,26 @@ def test_it_tells_what_is_passed_over_and_why(node: Node) -> None:
     node.change(lambda tx: tx.drop(leases[0], Cause.RELEASE, rest=1000.0))
     node.delete("c3")
     row = told(node, path)
-    assert row["leases"] == [{"address": "10.80.0.5", "range_set": 0}]
+    assert row["leases"] == [{"address": "10.203.0.5", "range_set": 0}]
     skipped = row["skipped"]
     assert isinstance(skipped, list)
     whys = {each["address"]: each["why"] for each in skipped}
-    assert list(whys) == ["10.80.0.1", "10.80.0.2", "10.80.0.3", "10.80.0.4"]
-    assert whys["10.80.0.1"] == "is the gateway"
-    assert whys["10.80.0.2"].startswith("rests until 20")
-    assert whys["10.80.0.3"] == "is leased to container c1 eth0 (pod default/c1)"
-    assert "passed over: 10.80.0.3 is leased to container c1" in node.run("explain", str(path)).out
+    assert list(whys) == ["10.203.0.1", "10.203.0.2", "10.203.0.3", "10.203.0.4"]
+    assert whys["10.203.0.1"] == "is the gateway"
+    assert whys["10.203.0.2"].startswith("rests until 20")
+    assert whys["10.203.0.3"] == "is leased to container c1 eth0 (pod default/c1)"
+    assert "passed over: 10.203.0.3 is leased to container c1" in node.run("explain", str(path)).out
 
 
 def test_it_names_the_holder_of_an_address_that_is_asked_for(node: Node) -> None:
     path = node.configure(SMALL)
     node.add("c1", SMALL)
-    said = node.run("explain", str(path), "--request", "10.80.0.2")
+    said = node.run("explain", str(path), "--request", "10.203.0.2")
     assert said.code == 3
     assert "code 101" in said.out
-    assert "10.80.0.2 is held by container c1 eth0" in said.out
-    assert told(node, path, "--request", "10.80.0.4")["leases"] == [{"address": "10.80.0.4", "range_set": 0}]
-    assert "code 104" in node.run("explain", str(path), "--request", "10.80.0.1").out
+    assert "10.203.0.2 is held by container c1 eth0" in said.out
+    assert told(node, path, "--request", "10.203.0.4")["leases"] == [{"address": "10.203.0.4", "range_set": 0}]
+    assert "code 104" in node.run("explain", str(path), "--request", "10.203.0.1").out
     assert "code 104" in node.run("explain", str(path), "--request", "10.81.0.1").out
 
 
@@ -102,13 +102,13 @@ def test_leases_of_an_earlier_boot_are_told_of(node: Node) -> None:
 
 
 def test_a_wrong_config_is_told_with_the_key_and_what_to_write(node: Node) -> None:
-    path = node.configure(ranges=None, subnetz="10.80.0.0/24")
+    path = node.configure(ranges=None, subnetz="10.203.0.0/24")
     said = node.run("explain", str(path))
     assert said.code == 3
     assert "no IP ranges specified" in said.out
     assert 'ipam has "subnetz", which nobody reads; did you mean subnet?' in said.out
-    path = node.configure("10.80.0.1/24")
-    assert "the network address is 10.80.0.0" in node.run("explain", str(path)).out
+    path = node.configure("10.203.0.1/24")
+    assert "the network address is 10.203.0.0" in node.run("explain", str(path)).out
 
 
 def test_a_file_without_a_use_of_the_plugin_is_refused(node: Node, tmp_path: Path) -> None:

@@ -27,8 +27,8 @@ def lived(node: Node) -> Node:
     [
         ([], ["add c1", "add c2", "del c1", "add c3"]),
         ([NAME], ["add c1", "add c2", "del c1", "add c3"]),
-        (["--address", "10.80.0.2"], ["add c1", "del c1"]),
-        (["--address", "10.80.0.2/31"], ["add c1", "add c2", "del c1"]),
+        (["--address", "10.203.0.2"], ["add c1", "del c1"]),
+        (["--address", "10.203.0.2/31"], ["add c1", "add c2", "del c1"]),
         (["--pod", "default/pod-c2"], ["add c2"]),
         (["--container", "c1"], ["add c1", "del c1"]),
         (["--since", "1700000200"], ["del c1", "add c3"]),

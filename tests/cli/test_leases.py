@@ -37,7 +37,7 @@ def test_the_networks_of_stores_and_of_configs_are_listed(node: Node) -> None:
     assert node.run("networks", "--store", "memory:", "-o", "json").json() == []
     node.add("c1")
     node.add("c1", name="other")
-    row = {"network": NAME, "leases": 1, "ranges": ["10.80.0.1-10.80.0.254"], "store": node.url, "config": str(path)}
+    row = {"network": NAME, "leases": 1, "ranges": ["10.203.0.1-10.203.0.254"], "store": node.url, "config": str(path)}
     other = {"network": "other", "leases": 1, "ranges": None, "store": node.url, "config": None}
     assert node.run("networks", "-o", "json").json() == [row, other]
 
@@ -54,11 +54,11 @@ def test_the_stores_of_the_configs_are_found_without_being_named(node: Node, tmp
 
 def test_a_lease_is_told_with_all_that_is_known(three: Node) -> None:
     rows = three.run("leases", "-o", "json").json()
-    assert addresses(rows) == ["10.80.0.2", "10.80.0.3", "10.80.0.4"]
+    assert addresses(rows) == ["10.203.0.2", "10.203.0.3", "10.203.0.4"]
     assert [list(row) for row in rows] == [KEYS] * 3
     assert rows[1] == {
         "network": NAME,
-        "address": "10.80.0.3",
+        "address": "10.203.0.3",
         "container": "c1",
         "ifname": "eth0",
         "namespace": "shop",
@@ -67,7 +67,7 @@ def test_a_lease_is_told_with_all_that_is_known(three: Node) -> None:
         "node": three.host.node,
         "boot": three.host.boot,
         "range_set": 0,
-        "subnet": "10.80.0.0/24",
+        "subnet": "10.203.0.0/24",
         "since": 1_700_000_001.0,
         "store": three.url,
     }
@@ -76,18 +76,18 @@ def test_a_lease_is_told_with_all_that_is_known(three: Node) -> None:
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
-        (["--pod", "pod-c1"], ["10.80.0.3"]),
-        (["--pod", "shop/pod-c1"], ["10.80.0.3"]),
+        (["--pod", "pod-c1"], ["10.203.0.3"]),
+        (["--pod", "shop/pod-c1"], ["10.203.0.3"]),
         (["--pod", "default/pod-c1"], []),
-        (["--container", "c2"], ["10.80.0.4"]),
-        (["--container", "c"], ["10.80.0.2", "10.80.0.3", "10.80.0.4"]),
-        (["--address", "10.80.0.3"], ["10.80.0.3"]),
-        (["--address", "10.80.0.0/30"], ["10.80.0.2", "10.80.0.3"]),
+        (["--container", "c2"], ["10.203.0.4"]),
+        (["--container", "c"], ["10.203.0.2", "10.203.0.3", "10.203.0.4"]),
+        (["--address", "10.203.0.3"], ["10.203.0.3"]),
+        (["--address", "10.203.0.0/30"], ["10.203.0.2", "10.203.0.3"]),
         (["--address", "10.81.0.0/16"], []),
-        (["--sort", "container"], ["10.80.0.3", "10.80.0.4", "10.80.0.2"]),
-        (["--sort", "since"], ["10.80.0.2", "10.80.0.3", "10.80.0.4"]),
-        (["--sort", "pod"], ["10.80.0.2", "10.80.0.3", "10.80.0.4"]),
-        ([NAME, "--pod", "pod-c3"], ["10.80.0.2"]),
+        (["--sort", "container"], ["10.203.0.3", "10.203.0.4", "10.203.0.2"]),
+        (["--sort", "since"], ["10.203.0.2", "10.203.0.3", "10.203.0.4"]),
+        (["--sort", "pod"], ["10.203.0.2", "10.203.0.3", "10.203.0.4"]),
+        ([NAME, "--pod", "pod-c3"], ["10.203.0.2"]),
     ],
 )
 def test_leases_are_chosen_and_sorted(three: Node, options: list[str], expected: list[str]) -> None:
@@ -104,7 +104,7 @@ def test_a_table_in_a_pipe_has_whole_ids_and_no_colour(node: Node) -> None:
     assert said.table()[0][2] == "f" * 64
 
 
-@pytest.mark.parametrize("words", [["--address", "10.80.0"], ["--address", "10.80.0.0/33"], ["nowhere"]])
+@pytest.mark.parametrize("words", [["--address", "10.203.0"], ["--address", "10.203.0.0/33"], ["nowhere"]])
 def test_what_cannot_be_meant_is_refused(three: Node, words: list[str]) -> None:
     said = three.run("leases", *words)
     assert (said.code, said.out) == (1, "")
@@ -135,7 +135,7 @@ def test_hostile_names_stay_text(node: Node) -> None:
     node.delete("c1")
     node.change(lambda tx: tx.claim(lease, Cause.ADD))
     for command in ("leases", "history", "gc", "who"):
-        more = ["10.80.0.2"] if command == "who" else []
+        more = ["10.203.0.2"] if command == "who" else []
         table, comma = node.run(command, *more).out, node.run(command, *more, "-o", "csv")
         for text in (table, comma.out):
             assert all(character.isprintable() or character == "\n" for character in text), command
@@ -154,7 +154,7 @@ def test_reading_needs_no_more_than_read_access(node: Node, tmp_path: Path) -> N
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "networks").rglob("*")}
     path = str(tmp_path)
     script = 'mount --make-rprivate / && mount --bind "$0" "$0" && mount -o remount,bind,ro "$0" && exec "$@"'
-    for words in (["networks"], ["leases"], ["history"], ["usage"], ["map", NAME], ["who", "10.80.0.2"], ["check"]):
+    for words in (["networks"], ["leases"], ["history"], ["usage"], ["map", NAME], ["who", "10.203.0.2"], ["check"]):
         command = [*IPAM, words[0], *words[1:], "--conf-dir", str(node.conf_dir), "--store", node.url]
         done = subprocess.run(
             ["unshare", "--mount", "sh", "-c", script, path, *command], capture_output=True, check=False

@@ -107,7 +107,7 @@ PLAIN = re.compile(r"\x1b\[[0-9;]*m")
 
 @pytest.mark.parametrize(
     "words",
-    [["networks"], ["leases"], ["history"], ["usage"], ["map", NAME], ["who", "10.80.0.2"], ["gc"], ["check"]],
+    [["networks"], ["leases"], ["history"], ["usage"], ["map", NAME], ["who", "10.203.0.2"], ["gc"], ["check"]],
     ids=lambda words: words[0],
 )
 @pytest.mark.parametrize("leases", [0, 3])
@@ -126,7 +126,7 @@ def test_on_a_terminal_there_are_colours_and_nothing_else_that_acts(node: Node, 
         assert "0" * 12 in rest
         assert "0" * 13 not in rest  # ids are shortened for people, and whole in pipes
     if words == ["usage"]:
-        assert "..................." in rest
+        assert "........." in rest
 
 
 def test_a_narrow_terminal_makes_no_table_of_fragments(node: Node) -> None:
@@ -134,7 +134,7 @@ def test_a_narrow_terminal_makes_no_table_of_fragments(node: Node) -> None:
     node.add("c1")
     code, text = shown(node.arguments("leases"), columns=40)
     assert code == 0
-    assert PLAIN.sub("", text).splitlines()[1].split()[:3] == [NAME, "10.80.0.2", "c1"]
+    assert PLAIN.sub("", text).splitlines()[1].split()[:3] == [NAME, "10.203.0.2", "c1"]
 
 
 def test_a_dumb_terminal_gets_plain_text(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -151,8 +151,8 @@ def test_a_dumb_terminal_gets_plain_text(node: Node, monkeypatch: pytest.MonkeyP
 
 @pytest.mark.parametrize("output_form", output.FORMATS)
 def test_a_reader_that_goes_away_ends_the_command_quietly(node: Node, output_form: str) -> None:
-    node.configure("10.80.0.0/16")
-    node.fill(Address(IPV4, 0x0A500002 + number) for number in range(5000))
+    node.configure("10.203.0.0/16")
+    node.fill(Address(IPV4, 0x0ACB0002 + number) for number in range(5000))
     read, write = os.pipe()
     command = [*IPAM, *node.arguments("leases", "-o", output_form)]
     with subprocess.Popen(command, stdout=write, stderr=subprocess.PIPE) as process:

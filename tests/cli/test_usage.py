@@ -19,13 +19,13 @@ def of(*ranges: dict[str, str]) -> Network:
 
 
 def ipv4(last: int) -> Address:
-    return Address(IPV4, 0x0A500000 + last)
+    return Address(IPV4, 0x0ACB0000 + last)
 
 
 def test_the_states_of_a_range_set_add_up(node: Node) -> None:
-    node.configure("10.80.0.0/28", "fd00::/64")
+    node.configure("10.203.0.0/28", "fd00::/64")
     for name in ("c1", "c2", "c3"):
-        node.add(name, "10.80.0.0/28", "fd00::/64")
+        node.add(name, "10.203.0.0/28", "fd00::/64")
     (lease,) = [each for each in node.leases() if each.address == ipv4(3)]
     node.change(lambda tx: tx.drop(lease, Cause.RELEASE, rest=1000.0))
     small, huge = node.run("usage", "-o", "json").json()
@@ -33,7 +33,7 @@ def test_the_states_of_a_range_set_add_up(node: Node) -> None:
     assert [huge[key] for key in ("size", "leased", "resting", "free")] == [2**64 - 2, 3, 0, 2**64 - 5]
     assert (small["last_hour"], small["last_day"]) == (2, 2)
     assert small["exhausted_in"] == pytest.approx(10 * HOUR / 2)
-    assert (small["ranges"], small["used"]) == ("10.80.0.1-10.80.0.14", 0.1538)
+    assert (small["ranges"], small["used"]) == ("10.203.0.1-10.203.0.14", 0.1538)
     assert "2^64" in node.run("usage").out
 
 
@@ -45,8 +45,8 @@ def test_a_network_without_a_config_has_no_usage_and_that_is_told(node: Node) ->
 
 
 def test_a_gateway_outside_of_the_range_takes_nothing_from_its_size() -> None:
-    inside = of({"subnet": "10.80.0.0/24"})
-    outside = of({"subnet": "10.80.0.0/24", "rangeStart": "10.80.0.10", "rangeEnd": "10.80.0.19"})
+    inside = of({"subnet": "10.203.0.0/24"})
+    outside = of({"subnet": "10.203.0.0/24", "rangeStart": "10.203.0.10", "rangeEnd": "10.203.0.19"})
     assert [each.size for each in usage(inside, [], [])] == [253]
     assert [each.size for each in usage(outside, [], [])] == [10]
     assert [each.leased for each in usage(outside, [ipv4(9), ipv4(10), ipv4(19), ipv4(20)], [])] == [2]
@@ -65,7 +65,7 @@ def test_a_trend_counts_what_happened_in_its_span() -> None:
         event(now - 10, "drop"),
         event(now - 5, "claim", Cause.FOUND, since=now - 2 * DAY),  # it was leased long before
     ]
-    ((hour, day),) = trends(of({"subnet": "10.80.0.0/24"}), events, now, (HOUR, DAY))
+    ((hour, day),) = trends(of({"subnet": "10.203.0.0/24"}), events, now, (HOUR, DAY))
     assert (hour, day) == (Trend(2, 1, HOUR), Trend(3, 1, DAY))
     assert exhausted_in(100, [hour, day]) == 100 * HOUR
     assert exhausted_in(100, [Trend(1, 1, HOUR), Trend(0, 3, DAY)]) is None
@@ -73,13 +73,13 @@ def test_a_trend_counts_what_happened_in_its_span() -> None:
 
 
 def test_a_picture_has_one_cell_for_each_address_of_a_small_range() -> None:
-    (range_set,) = of({"subnet": "10.80.0.0/28"}).range_sets
+    (range_set,) = of({"subnet": "10.203.0.0/28"}).range_sets
     drawn = picture(range_set.ranges[0], [ipv4(0), ipv4(2), ipv4(14), ipv4(15)], [ipv4(3)])
     assert (drawn.block, drawn.cells) == (1, "G#r..........#")
 
 
 def test_a_cell_of_a_large_range_tells_how_full_its_block_is() -> None:
-    (range_set,) = of({"subnet": "10.80.0.0/20"}).range_sets
+    (range_set,) = of({"subnet": "10.203.0.0/20"}).range_sets
     full = [ipv4(1 + number) for number in range(4)]
     half, some = [ipv4(5), ipv4(6)], [ipv4(9)]
     drawn = picture(range_set.ranges[0], [*full, *half, *some], [ipv4(13)])
@@ -97,16 +97,16 @@ def test_of_a_huge_range_only_what_is_in_use_is_drawn() -> None:
 
 
 def test_the_map_is_legible_without_colour_and_says_what_its_signs_mean(node: Node) -> None:
-    node.configure("10.80.0.0/28", "fd00::/120")
-    node.add("c1", "10.80.0.0/28", "fd00::/120")
+    node.configure("10.203.0.0/28", "fd00::/120")
+    node.add("c1", "10.203.0.0/28", "fd00::/120")
     said = node.run("map", NAME)
     assert said.code == 0
     assert "\x1b" not in said.out
-    assert re.search(r"^10\.80\.0\.1 +G#\.{12}$", said.out, re.M)
+    assert re.search(r"^10\.203\.0\.1 +G#\.{12}$", said.out, re.M)
     assert said.out.splitlines()[-1] == ". free   # leased   G gateway"
     drawn = node.run("map", NAME, "-o", "json").json()["ranges"]
     assert [(each["range"], each["block"], len(each["cells"])) for each in drawn] == [
-        ("10.80.0.1-10.80.0.14", 1, 14),
+        ("10.203.0.1-10.203.0.14", 1, 14),
         ("fd00::1-fd00::ff", 1, 255),
     ]
     assert set("".join(each["cells"] for each in drawn)) <= set(LEGEND)
@@ -120,10 +120,10 @@ def test_a_network_whose_ranges_are_not_known_cannot_be_drawn(node: Node) -> Non
 
 
 def test_a_full_range_set_is_full(node: Node) -> None:
-    node.configure("10.80.0.0/29")
+    node.configure("10.203.0.0/29")
     node.now = time.time() - 2 * DAY
     for number in range(5):
-        node.add(f"c{number}", "10.80.0.0/29")
+        node.add(f"c{number}", "10.203.0.0/29")
     (row,) = node.run("usage", "-o", "json").json()
     assert (row["free"], row["used"], row["exhausted_in"], row["last_day"]) == (0, 1.0, 0.0, 0)
     assert node.run("usage").table()[0][-1] == "full"

@@ -24,15 +24,15 @@ def findings(node: Node, path: Path, *more: str) -> list[tuple[str, str]]:
 
 
 def test_a_sound_config_is_told_as_the_plugin_sees_it(node: Node) -> None:
-    path = node.configure("10.80.0.0/24", "fd00:80::/64", routes=[{"dst": "0.0.0.0/0"}])
+    path = node.configure("10.203.0.0/24", "fd00:cb::/64", routes=[{"dst": "0.0.0.0/0"}])
     said = node.run("validate", str(path))
     assert (said.code, said.err) == (0, "")
     assert said.out.splitlines() == [
         "network containers, handed over by bridge, cniVersion 1.0.0",
         f"  leases in {node.url}, lock timeout 10 s, does not wait for the disk",
-        "  range set 0: 10.80.0.1-10.80.0.254 of 10.80.0.0/24, gateway 10.80.0.1",
+        "  range set 0: 10.203.0.1-10.203.0.254 of 10.203.0.0/24, gateway 10.203.0.1",
         "  range set 0 has room for 253 containers",
-        "  range set 1: fd00:80::1-fd00:80::ffff:ffff:ffff:ffff of fd00:80::/64, gateway fd00:80::1",
+        "  range set 1: fd00:cb::1-fd00:cb::ffff:ffff:ffff:ffff of fd00:cb::/64, gateway fd00:cb::1",
         "  range set 1 has room for 18446744073709551614 containers",
         "  route to 0.0.0.0/0 by the gateway",
     ]
@@ -58,8 +58,8 @@ def test_the_keys_are_those_of_the_reference() -> None:
     [
         ({"rangs": []}, "ipam.rangs", "ranges"),
         ({"datadir ": "/x"}, "ipam.datadir ", "dataDir"),
-        ({"ranges": [[{"subnet": "10.80.0.0/24", "gatway": "10.80.0.1"}]]}, "ipam.ranges[0][0].gatway", "gateway"),
-        ({"routes": [{"dst": "0.0.0.0/0", "via": "10.80.0.1"}]}, "ipam.routes[0].via", "known are"),
+        ({"ranges": [[{"subnet": "10.203.0.0/24", "gatway": "10.203.0.1"}]]}, "ipam.ranges[0][0].gatway", "gateway"),
+        ({"routes": [{"dst": "0.0.0.0/0", "via": "10.203.0.1"}]}, "ipam.routes[0].via", "known are"),
         ({"lock_timeout": 3}, "ipam.lock_timeout", "lockTimeout"),
     ],
 )
@@ -76,13 +76,13 @@ def test_keys_in_any_case_are_known(node: Node) -> None:
 
 
 def test_a_wrong_value_is_an_error(node: Node) -> None:
-    path = node.configure("10.80.0.1/24")
+    path = node.configure("10.203.0.1/24")
     assert findings(node, path) == [("error", "")]
     assert node.run("validate", str(path)).code == 3
 
 
 def test_a_small_range_is_a_warning(node: Node) -> None:
-    path = node.configure("10.80.0.0/28")
+    path = node.configure("10.203.0.0/28")
     assert findings(node, path) == [("warning", "ipam.ranges")]
     assert findings(node, path, "--max-pods", "13") == []
 
@@ -96,10 +96,10 @@ def test_ranges_of_the_runtime_are_no_error(node: Node) -> None:
 
 
 def test_ranges_of_another_config_that_overlap_are_a_warning(node: Node, tmp_path: Path) -> None:
-    path = node.configure("10.80.0.0/24")
+    path = node.configure("10.203.0.0/24")
     node.configure("10.81.0.0/24", name="apart")
     assert findings(node, path) == []
-    node.configure("10.80.0.128/25", name="near")
+    node.configure("10.203.0.128/25", name="near")
     assert findings(node, path) == [("warning", "ipam.ranges")]
     assert "of network near in" in node.run("validate", str(path)).out
 
@@ -108,16 +108,16 @@ def test_keys_that_mean_nothing_to_the_store_are_a_warning(node: Node) -> None:
     assert findings(node, node.configure(store="memory:", durability="full")) == [("warning", "ipam.durability")]
 
 
-SUBNETS = [HostSubnet("eth0", Address(IPV4, 0x0A500000), 24), HostSubnet("cni0", Address(IPV4, 0x0A510000), 24)]
+SUBNETS = [HostSubnet("eth0", Address(IPV4, 0x0ACB0000), 24), HostSubnet("cni0", Address(IPV4, 0x0A510000), 24)]
 
 
 @pytest.mark.parametrize(
     ("plugin", "subnet", "found"),
     [
-        ("bridge", "10.80.0.0/25", 1),
+        ("bridge", "10.203.0.0/25", 1),
         ("bridge", "10.81.0.0/24", 0),  # the bridge's own
         ("ptp", "10.81.0.0/24", 1),
-        ("macvlan", "10.80.0.0/24", 0),  # that is what it is for
+        ("macvlan", "10.203.0.0/24", 0),  # that is what it is for
         ("bridge", "10.82.0.0/24", 0),
     ],
 )

@@ -15,7 +15,7 @@ from tests.cli.node import NAME, Node
 MIDNIGHT = datetime(2026, 3, 1, tzinfo=UTC).timestamp()
 DAY = 86400
 EVENTS = 10_000
-FIRST = 0x0A500002
+FIRST = 0x0ACB0002
 
 
 class Day:
@@ -110,7 +110,7 @@ def test_the_holder_of_now_is_told_and_since_when(node: Node) -> None:
     node.configure()
     node.now = 1_700_000_000.0
     node.add("c1")
-    (row,) = node.run("who", "10.80.0.2", "-o", "json").json()
+    (row,) = node.run("who", "10.203.0.2", "-o", "json").json()
     assert (row["container"], row["start"], row["end"], row["cause"]) == ("c1", 1_700_000_000.0, None, "add")
 
 
@@ -120,10 +120,10 @@ def test_the_end_of_a_lease_is_told_and_why_it_ended(node: Node) -> None:
     node.add("c1")
     node.now = 1_700_000_100.0
     node.delete("c1")
-    (row,) = node.run("who", "10.80.0.2", "--at", "1700000050", "-o", "json").json()
+    (row,) = node.run("who", "10.203.0.2", "--at", "1700000050", "-o", "json").json()
     assert (row["start"], row["end"], row["ended_by"]) == (1_700_000_000.0, 1_700_000_100.0, "del")
-    assert node.run("who", "10.80.0.2", "--at", "1700000100").code == 3
-    assert node.run("who", "10.80.0.2", "--at", "1699999999").code == 3
+    assert node.run("who", "10.203.0.2", "--at", "1700000100").code == 3
+    assert node.run("who", "10.203.0.2", "--at", "1699999999").code == 3
 
 
 def test_where_nobody_held_it_those_before_and_after_are_told(node: Node) -> None:
@@ -134,17 +134,17 @@ def test_where_nobody_held_it_those_before_and_after_are_told(node: Node) -> Non
         node.change(lambda tx, lease=lease: tx.claim(lease, Cause.ADD))  # type: ignore[misc]
         node.now = start + 100
         node.delete(name)
-    said = node.run("who", "10.80.0.2", "--at", "1700000150")
+    said = node.run("who", "10.203.0.2", "--at", "1700000150")
     assert (said.code, said.out) == (3, "")
-    assert re.search(r"^nobody held 10\.80\.0\.2 at .*; before, c1 until .* \(del\); after, c2 from .*\n$", said.err)
+    assert re.search(r"^nobody held 10\.203\.0\.2 at .*; before, c1 until .* \(del\); after, c2 from .*\n$", said.err)
 
 
 def test_an_address_may_be_held_on_two_networks(node: Node) -> None:
     node.add("c1")
     node.add("c2", name="other")
-    rows = node.run("who", "10.80.0.2", "-o", "json").json()
+    rows = node.run("who", "10.203.0.2", "-o", "json").json()
     assert [(row["network"], row["container"]) for row in rows] == [(NAME, "c1"), ("other", "c2")]
-    (row,) = node.run("who", "10.80.0.2", "--network", "other", "-o", "json").json()
+    (row,) = node.run("who", "10.203.0.2", "--network", "other", "-o", "json").json()
     assert row["container"] == "c2"
 
 

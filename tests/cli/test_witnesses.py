@@ -24,7 +24,7 @@ def address(text: str) -> Address:
     return found
 
 
-def lease(text: str = "10.80.0.2", *, container: str = "c1", ifname: str = "eth0", **more: object) -> Lease:
+def lease(text: str = "10.203.0.2", *, container: str = "c1", ifname: str = "eth0", **more: object) -> Lease:
     made = Lease(address(text), Attachment(container, ifname), 0, since=1.0, boot="now", node="here")
     return made.replace(**more)
 
@@ -80,7 +80,7 @@ def container(as_root: None) -> Namespace:
     """A namespace with an address of each family, and no process."""
     made = Namespace("container")
     made.run("ip", "link", "set", "lo", "up")
-    for each in ("10.80.0.2/32", "fd00:80::2/128"):
+    for each in ("10.203.0.2/32", "fd00:cb::2/128"):
         made.run("ip", "address", "add", each, "dev", "lo")
     return made
 
@@ -88,17 +88,17 @@ def container(as_root: None) -> Namespace:
 def test_an_address_in_a_namespace_without_a_process_is_seen(container: Namespace) -> None:
     try:
         seen = Namespaces()
-        for text in ("10.80.0.2", "fd00:80::2"):
+        for text in ("10.203.0.2", "fd00:cb::2"):
             sign = seen.sign(lease(text))
-            assert sign == Sign("netns", KEPT, f"the address is in {container.path}, where no process is")
-        assert seen.sign(lease("10.80.0.3")) == Sign("netns", DEAD, "the address is in none")
+            assert sign == Sign("netns", KEPT, f"the address is in {container.path}, which has no process")
+        assert seen.sign(lease("10.203.0.3")) == Sign("netns", DEAD, "none has the address")
     finally:
         container.remove()
     assert Namespaces().sign(lease()).says == DEAD
 
 
 def test_an_address_in_a_namespace_that_only_its_processes_keep_is_seen(as_root: None) -> None:
-    script = "ip link set lo up && ip address add 10.80.0.2/32 dev lo && echo ready && exec cat"
+    script = "ip link set lo up && ip address add 10.203.0.2/32 dev lo && echo ready && exec cat"
     command = ["unshare", "--net", "sh", "-c", script]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
@@ -111,13 +111,13 @@ def test_an_address_in_a_namespace_that_only_its_processes_keep_is_seen(as_root:
 def test_a_mount_in_another_mount_namespace_is_looked_through(as_root: None) -> None:
     script = (
         'mount --make-rprivate / && mount -t tmpfs none "$0" && touch "$0/n" && unshare "--net=$0/n" '
-        'sh -c "ip link set lo up; ip address add 10.80.0.2/32 dev lo" && echo ready && exec cat'
+        'sh -c "ip link set lo up; ip address add 10.203.0.2/32 dev lo" && echo ready && exec cat'
     )
     command = ["unshare", "--mount", "sh", "-c", script, "/mnt"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == b"ready\n"
-        assert Namespaces().sign(lease()) == Sign("netns", KEPT, "the address is in /mnt/n, where no process is")
+        assert Namespaces().sign(lease()) == Sign("netns", KEPT, "the address is in /mnt/n, which has no process")
         process.communicate()
 
 
@@ -148,7 +148,7 @@ def test_results_tell_by_their_names_whether_del_was_called(tmp_path: Path) -> N
     assert seen.sign("net", lease(ifname="")).says == SILENT
     assert seen.sign("net", lease(ifname="eth1")).says == DEAD
     assert seen.sign("other", lease()).says == DEAD
-    assert seen.sign("net", lease(container="c2")) == Sign("results", DEAD, f"none in {tmp_path}")
+    assert seen.sign("net", lease(container="c2")) == Sign("results", DEAD, "there is none")
 
 
 def test_without_a_directory_of_results_nothing_is_denied(tmp_path: Path) -> None:
