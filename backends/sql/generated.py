@@ -1,4 +1,4 @@
-"""SQLite's text of the tables and statements. Made by `python -m backends.sql.generate`: change those instead."""
+"""SQLite's text of the tables and statements. Made by backends/sql/generate.py: change those instead."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ TABLES = (
     ("CREATE INDEX events_by_address ON events (network, address)"),
     ("CREATE INDEX events_by_attachment ON events (network, container_id)"),
     ("CREATE INDEX events_by_time ON events (network, time)"),
+    ("CREATE INDEX events_in_order ON events (network, id)"),
     (
         "CREATE TABLE free ( network INTEGER NOT NULL, last BLOB NOT NULL, first BLOB NOT NULL, PRIMARY KEY "
         "(network, last) ) WITHOUT ROWID"
@@ -35,8 +36,8 @@ TABLES = (
         "NULL, since DOUBLE NOT NULL, claimed_in TEXT NOT NULL, node TEXT NOT NULL, PRIMARY KEY (network, "
         "address) ) WITHOUT ROWID"
     ),
-    ("CREATE INDEX leases_by_attachment ON leases (network, container_id, ifname)"),
-    ("CREATE INDEX leases_by_node ON leases (network, node)"),
+    ("CREATE INDEX leases_by_attachment ON leases (container_id, ifname)"),
+    ("CREATE INDEX leases_by_node ON leases (node)"),
     ("CREATE TABLE networks ( id INTEGER NOT NULL, name TEXT NOT NULL, PRIMARY KEY (id), UNIQUE (name) )"),
     (
         "CREATE TABLE resting ( network INTEGER NOT NULL, address BLOB NOT NULL, until DOUBLE NOT NULL, "
@@ -62,14 +63,13 @@ STATEMENTS = {
     ),
     "leases_of_node": (
         "SELECT leases.address, leases.container_id, leases.ifname, leases.range_set, leases.namespace, "
-        "leases.pod, leases.uid, leases.since, leases.claimed_in, leases.node FROM leases WHERE "
-        "leases.network = :net AND leases.node = :node ORDER BY leases.address"
+        "leases.pod, leases.uid, leases.since, leases.claimed_in, leases.node, leases.network FROM leases "
+        "WHERE leases.node = :node"
     ),
     "held_by": (
         "SELECT leases.address, leases.container_id, leases.ifname, leases.range_set, leases.namespace, "
-        "leases.pod, leases.uid, leases.since, leases.claimed_in, leases.node FROM leases WHERE "
-        "leases.network = :net AND leases.container_id = :container_id AND (leases.ifname = :ifname OR "
-        "leases.ifname = '') ORDER BY leases.address"
+        "leases.pod, leases.uid, leases.since, leases.claimed_in, leases.node, leases.network FROM leases "
+        "WHERE leases.container_id = :container_id AND (leases.ifname = :ifname OR leases.ifname = '')"
     ),
     "holder": (
         "SELECT leases.address, leases.container_id, leases.ifname, leases.range_set, leases.namespace, "
@@ -116,20 +116,26 @@ STATEMENTS = {
     "events": (
         "SELECT events.time, events.boot, events.what, events.cause, events.note, events.address, "
         "events.container_id, events.ifname, events.range_set, events.namespace, events.pod, events.uid, "
+        "events.since, events.claimed_in, events.node FROM events WHERE events.network = :net ORDER BY "
+        "events.id"
+    ),
+    "events_since": (
+        "SELECT events.time, events.boot, events.what, events.cause, events.note, events.address, "
+        "events.container_id, events.ifname, events.range_set, events.namespace, events.pod, events.uid, "
         "events.since, events.claimed_in, events.node FROM events WHERE events.network = :net AND events.time"
         " >= :since ORDER BY events.id"
     ),
     "events_of_address": (
         "SELECT events.time, events.boot, events.what, events.cause, events.note, events.address, "
         "events.container_id, events.ifname, events.range_set, events.namespace, events.pod, events.uid, "
-        "events.since, events.claimed_in, events.node FROM events WHERE events.network = :net AND events.time"
-        " >= :since AND events.address = :key ORDER BY events.id"
+        "events.since, events.claimed_in, events.node FROM events WHERE events.network = :net AND "
+        "events.address = :key ORDER BY events.id"
     ),
     "events_of_container": (
         "SELECT events.time, events.boot, events.what, events.cause, events.note, events.address, "
         "events.container_id, events.ifname, events.range_set, events.namespace, events.pod, events.uid, "
-        "events.since, events.claimed_in, events.node FROM events WHERE events.network = :net AND events.time"
-        " >= :since AND events.container_id = :container_id ORDER BY events.id"
+        "events.since, events.claimed_in, events.node FROM events WHERE events.network = :net AND "
+        "events.container_id = :container_id ORDER BY events.id"
     ),
     "same_event": (
         "SELECT events.id FROM events WHERE events.network = :net AND events.address = :key AND events.time ="

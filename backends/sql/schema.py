@@ -52,8 +52,8 @@ leases = Table(
     Column("network", Integer, primary_key=True, autoincrement=False),
     Column("address", _KEY, primary_key=True),
     *_lease_columns(),
-    Index("leases_by_attachment", "network", "container_id", "ifname"),
-    Index("leases_by_node", "network", "node"),
+    Index("leases_by_attachment", "container_id", "ifname"),
+    Index("leases_by_node", "node"),
     sqlite_with_rowid=False,
 )
 
@@ -107,6 +107,7 @@ events = Table(
     Column("trace", Text, nullable=False),
     Column("address", _KEY, nullable=False),
     *_lease_columns(),
+    Index("events_in_order", "network", "id"),
     Index("events_by_time", "network", "time"),
     Index("events_by_address", "network", "address"),
     Index("events_by_attachment", "network", "container_id"),

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
     T = TypeVar("T")
 
-_EVER = -1e300  # before every event
-
 
 class SqlStore(Store):
     """Leases, cursors and history in the tables of schema.py."""
@@ -68,16 +66,17 @@ class SqlStore(Store):
         address: Address | None = None,
     ) -> Iterator[Event]:
         """See Store."""
-        earliest = _EVER if since is None else float(since)
         if address is not None:
-            rows = self._read(network, "events_of_address", since=earliest, key=key_of(*address))
+            rows = self._read(network, "events_of_address", key=key_of(*address))
         elif who is not None:
-            rows = self._read(network, "events_of_container", since=earliest, container_id=text(who.container_id))
+            rows = self._read(network, "events_of_container", container_id=text(who.container_id))
+        elif since is not None:
+            rows = self._read(network, "events_since", since=float(since))
         else:
-            rows = self._read(network, "events", since=earliest)
+            rows = self._read(network, "events")
         for row in rows:
             event = event_of(network, row)
-            if who is None or event.lease.attachment == who:
+            if (who is None or event.lease.attachment == who) and (since is None or event.time >= since):
                 yield event
 
     def _read(self, network: str, statement: str, **values: object) -> Iterator[Row]:

@@ -44,25 +44,32 @@ class SqlTransaction(Transaction):
 
     def leases(self) -> Iterator[Lease]:
         """See Transaction."""
-        return self._leases("leases", {})
+        if self._id is None:
+            return iter(())
+        return map(lease_of, self._session.fetch("leases", {"net": self._id}))
 
     def leases_of(self, node: str) -> Iterator[Lease]:
         """See Transaction."""
-        return self._leases("leases_of_node", {"node": text(node)})
+        return iter(self._ours("leases_of_node", {"node": text(node)}))
 
-    def _leases(self, statement: str, values: Values) -> Iterator[Lease]:
+    def _ours(self, statement: str, values: Values) -> list[Lease]:
+        """Of the leases that a statement finds, those of this network, by address."""
         if self._id is None:
-            return iter(())
-        return map(lease_of, self._session.fetch(statement, {"net": self._id, **values}))
+            return []
+        found = [lease_of(row[:-1]) for row in self._session.fetch(statement, values) if row[-1] == self._id]
+        return sorted(found, key=lambda lease: lease.address)
 
     def held_by(self, who: Attachment) -> list[Lease]:
         """See Transaction."""
         names: Values = {"container_id": text(who.container_id), "ifname": text(who.ifname)}
-        return list(self._leases("held_by", names))
+        return self._ours("held_by", names)
 
     def holder(self, address: Address) -> Lease | None:
         """See Transaction."""
-        return next(self._leases("holder", {"key": key_of(*address)}), None)
+        if self._id is None:
+            return None
+        rows = self._session.fetch("holder", {"net": self._id, "key": key_of(*address)})
+        return lease_of(rows[0]) if rows else None
 
     def next_free(self, rng: Range, after: int | None, *, resting: bool = False) -> int | None:
         """See Transaction."""

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
+from tests.bench import stores
 from tests.bench.contestants import DAEMON, Contestant, challengers, go_host_local
 from tests.bench.report import Report, as_json
 from tests.bench.rounds import Plan, Results, Rounds
@@ -42,24 +43,34 @@ def main() -> None:
     """Run the bench."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer rounds, at most 10,000 leases, a /20")
+    parser.add_argument("--stores", action="store_true", help="the SQL stores instead, and a million leases in them")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there too")
     parser.add_argument("--publish", action="store_true", help="put the figures into the README")
     parser.add_argument("--dir", type=Path, help="where the leases lie meanwhile (the file system matters)")
     options = parser.parse_args()
     plan = QUICK if options.quick else WHOLE
     scratch = Path(tempfile.mkdtemp(prefix="ipam-bench-", dir=options.dir))
+    more: list[str] = []
     try:
         scratch.chmod(0o755)
-        others = challengers(scratch)
-        results = measure([*others, go_host_local()], plan, scratch)
+        with ExitStack() as stack:
+            if options.stores:
+                plan = stores.QUICK if options.quick else stores.PLAN
+                others = stack.enter_context(stores.contestants(scratch))
+            else:
+                others = challengers(scratch)
+            results = measure([*others, go_host_local()], plan, scratch)
+            if options.stores:
+                progress("a million leases")
+                more = stores.million(others, scratch, stores.MILLION // (10 if options.quick else 1))
         machine = describe(scratch)
     finally:
         progress("removing the leases")
         shutil.rmtree(scratch, ignore_errors=True)
         progress("")
     say(" · ".join(machine.values()))
-    say(Report(results, plan, [contestant.name for contestant in others]).text())
-    if options.publish:
+    say("\n".join([Report(results, plan, [contestant.name for contestant in others]).text(), *more]))
+    if options.publish and not options.stores:
         Summary(results, plan.sizes, plan.bursts).publish(", ".join(machine.values()))
     if options.json:
         options.json.write_text(json.dumps({"machine": machine, **as_json(results)}, indent=2) + "\n")

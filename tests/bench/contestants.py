@@ -48,7 +48,8 @@ def nothing(scratch: Path) -> Iterator[list[int]]:
 class Contestant:
     """One way to answer a call.
 
-    `ipam` is added to the config's ipam section (another store, another durability). `background` is
+    `ipam` is added to the config's ipam section (another durability); `store` takes the place of its dataDir, with
+    `{data_dir}` for the directory of the contestant's own. `background` is
     entered once before all measuring, with a directory of its own, and yields the ids of the processes
     whose CPU time counts as the calls'. `fill(data_dir, network, cursor, addresses)` puts leases where this
     contestant will look for them. It is measured at `sizes` leases only, unless that is None, and on nearly full
@@ -64,6 +65,7 @@ class Contestant:
     sizes: frozenset[int] | None = None
     ranges: bool = True
     allocates: bool = True
+    store: str = ""
 
     @property
     def is_peer(self) -> bool:

@@ -32,13 +32,18 @@ class Network:
             "isGateway": True,
             "ipam": {
                 "type": "host-local",
-                "dataDir": str(self.data_dir),
+                **self._place(),
                 "ranges": [[{"subnet": str(subnet)}]],
                 "routes": [{"dst": "0.0.0.0/0"}],
                 **contestant.ipam,
             },
         }
         self.stdin = json.dumps(config, separators=(",", ":")).encode()
+
+    def _place(self) -> dict[str, str]:
+        if self.contestant.store:
+            return {"store": self.contestant.store.format(data_dir=self.data_dir)}
+        return {"dataDir": str(self.data_dir)}
 
     def fill(self, addresses: Iterable[int], cursor: int) -> None:
         """Lease these addresses behind the contestant's back, as if Go had done it."""

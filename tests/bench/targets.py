@@ -65,6 +65,11 @@ TARGETS = {
         burst_cpu={110: Target(1 / 4), 1_000: Target(1 / 4)},
         growth=1.3,
     ),
+    "sqlite": Targets(
+        wall={0: Target(1 / 3, stretch=1 / 4), 1_000: Target(1 / 12), 60_000: Target(1 / 600)},
+        burst_wall={110: Target(1 / 8), 1_000: Target(1 / 20)},
+    ),
+    "sqlite one-shot": Targets(cpu={0: Target(5)}),
     "daemon full": Targets(
         burst_wall={110: Target(1 / 5), 1_000: Target(1 / 12)},
         burst_cpu={110: Target(1 / 4), 1_000: Target(1 / 4)},

@@ -39,8 +39,8 @@ def upgrade() -> None:
         *_lease_columns(),
         sqlite_with_rowid=False,
     )
-    op.create_index("leases_by_attachment", "leases", ["network", "container_id", "ifname"])
-    op.create_index("leases_by_node", "leases", ["network", "node"])
+    op.create_index("leases_by_attachment", "leases", ["container_id", "ifname"])
+    op.create_index("leases_by_node", "leases", ["node"])
     op.create_table(
         "free",
         _of_network(),
@@ -79,6 +79,7 @@ def upgrade() -> None:
         Column("address", _KEY, nullable=False),
         *_lease_columns(),
     )
+    op.create_index("events_in_order", "events", ["network", "id"])
     op.create_index("events_by_time", "events", ["network", "time"])
     op.create_index("events_by_address", "events", ["network", "address"])
     op.create_index("events_by_attachment", "events", ["network", "container_id"])
