@@ -179,9 +179,10 @@ class Store(ABC):
         """
         return []
 
-    def verify(self, network: str) -> Verdict:
+    def verify(self, network: str, known: tuple[int, str] | None = None) -> Verdict:
         """Whether history is what was written: nothing changed, cut out, moved or cut off. MUST change nothing.
 
+        `known` is what an earlier Verdict told: how many events there had been in all, and the last link.
         Only a store with Trait.CHAINED can tell; of any other the Verdict says that nothing was looked at.
         """
         from ipam.verdict import Verdict

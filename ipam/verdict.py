@@ -19,7 +19,8 @@ class Problem(Value):
 class Verdict(Value):
     """`events` were looked at, `links` of them chained; `last` is the last link as text, "" where there is none.
 
-    `sealed` is how many older events were forgotten. `problems` come in the order of history.
+    `sealed` is how many older events were forgotten: with `events`, how many there ever were. `problems` come in the
+    order of history.
     """
 
     __slots__ = ("events", "last", "links", "problems", "sealed")

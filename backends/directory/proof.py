@@ -53,16 +53,29 @@ def parse_seal(line: bytes) -> dict[str, Any] | None:
     return value if texts and numbers and isinstance(value, dict) else None
 
 
-def verify(place: Place) -> Verdict:
-    """Look at every line. Call it under the lock, if only a shared one."""
+Known = tuple[int, str] | None
+
+
+def lost(known: Known) -> tuple[Problem, ...]:
+    """The problem of a history in which the last event that a snapshot told of is not."""
+    if known is None:
+        return ()
+    why = f"event {known[0]}, the last that a snapshot tells of, is not in it: cut off, or all of it made anew"
+    return (Problem(known[0], "not there", why),)
+
+
+def verify(place: Place, known: Known = None) -> Verdict:
+    """Look at every line; see Store.verify(). Call it under the lock, if only a shared one."""
     size, last = place.index.chained()
-    walk = _Walk(size)
+    walk = _Walk(last or chain.START, chain.parse(known[1].encode("ascii", "replace")) if known else None)
     problems = list(walk.problems(read_lines(place.records)))
     now = place.journal.file_size()
-    if last not in (None, chain.START) and walk.link_there != last:
-        lost = f": {size - now} bytes are missing" if now < size else ""
-        why = f"the last event is not the one that was written last, the end was cut off{lost}"
+    if not walk.arrived and (now < size or not problems):
+        missing = f": {size - now} bytes are missing" if now < size else ""
+        why = f"the last event is not the one that was written last, the end was cut off{missing}"
         problems.append(Problem(walk.events + 1, f"byte {now}", why))
+    if known is not None and not walk.met and known[0] > walk.sealed + walk.carried:
+        problems += lost(known)
     told = chain.text(walk.link).decode() if walk.links else ""
     return Verdict(walk.events, walk.links, walk.sealed, told, tuple(problems[:MOST_PROBLEMS]))
 
@@ -70,14 +83,17 @@ def verify(place: Place) -> Verdict:
 class _Walk:
     """Goes along the chain: `events` seen, `links` of them chained, `sealed` forgotten, `link` of the last one.
 
-    `link_there` is the link of the line that ends at the byte `there`.
+    `arrived` is whether a line had the link `last`, `met` whether one had the link `known`. `carried` claims stand
+    behind the seal.
     """
 
-    def __init__(self, there: int) -> None:
-        self.events = self.links = self.sealed = 0
+    def __init__(self, last: bytes, known: bytes | None) -> None:
+        self.events = self.links = self.sealed = self.carried = 0
+        self.met = False
+        self._known = known
         self.link = chain.START
-        self.link_there: bytes | None = None
-        self._there = there
+        self.arrived = last == chain.START
+        self._last = last
         self._doubt: tuple[Problem, bytes] | None = None
 
     def problems(self, lines: Lines) -> Iterator[Problem]:
@@ -96,12 +112,12 @@ class _Walk:
                 yield from self._take_event(where, line)
             if sealed is not None and len(carried) == sealed["carried"] and number == len(carried):
                 yield from self._end_seal(sealed, carried)
-            if where[1] == self._there:
-                self.link_there = self.link
+            self.arrived = self.arrived or self.link == self._last
+            self.met = self.met or self.link == self._known
         yield from self._settle(None)
 
     def _take_seal(self, sealed: dict[str, Any], line: bytes) -> Iterator[Problem]:
-        self.sealed = sealed["removed"]
+        self.sealed, self.carried = sealed["removed"], sealed["carried"]
         parts = chain.split(line)
         if parts is None or chain.link(chain.START, parts[0]) != parts[1]:
             yield Problem(0, "the first line", "the seal of what was forgotten was changed")

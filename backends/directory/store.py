@@ -166,9 +166,9 @@ class DirectoryStore(Store):
         """See Store."""
         return self._view().audit(network)
 
-    def verify(self, network: str) -> Verdict:
+    def verify(self, network: str, known: tuple[int, str] | None = None) -> Verdict:
         """See Store."""
-        return self._view().verify(network)
+        return self._view().verify(network, known)
 
     def cursors(self, network: str) -> dict[int, Address]:
         """See Store."""

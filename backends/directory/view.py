@@ -121,9 +121,10 @@ class View:
         name = f"{self._root}/{network}"
         return self._read(network, audit.audit, lambda fd: audit.audit_foreign(fd, name)) or []
 
-    def verify(self, network: str) -> Verdict:
+    def verify(self, network: str, known: tuple[int, str] | None = None) -> Verdict:
         """See Store."""
-        return self._read(network, proof.verify, lambda _: None) or Verdict(0, 0, 0, "")
+        found = self._read(network, lambda place: proof.verify(place, known), lambda _: None)
+        return found or Verdict(0, 0, 0, "", proof.lost(known))
 
     def cursors(self, network: str) -> dict[int, Address]:
         """See Store."""

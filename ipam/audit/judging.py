@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from ipam.address import format_address
 from ipam.audit.collisions import lease_fact
 from ipam.audit.finding import RULES, Finding
-from ipam.audit.survey import Examples, Scope, Survey
+from ipam.audit.survey import EXAMPLES, Examples, Scope, Survey
 from ipam.audit.usage import Usage, usages
 from ipam.jsontext import quote
 
@@ -18,6 +18,7 @@ def findings(survey: Survey) -> Iterator[Finding]:
     """All of them, in no order."""
     yield from _of_snapshots(survey)
     yield from _of_clocks(survey)
+    yield from _of_histories(survey)
     yield from _of_leases(survey)
     for usage in usages(survey):
         yield from _of_usage(survey, usage)
@@ -57,6 +58,20 @@ def _of_clocks(survey: Survey) -> Iterator[Finding]:
             evidence=({"seconds": skew.seconds, "why": skew.why},),
             help=f"timedatectl timesync-status  # on {node}",
         )
+
+
+def _of_histories(survey: Survey) -> Iterator[Finding]:
+    for place, (_, header) in enumerate(survey.sources):
+        for info in survey.counted(place, header).values():
+            problems = info.verdict.problems if info.verdict is not None else ()
+            if problems:
+                first, scope = problems[0], survey.scope(info, header)
+                message = f"history of {_place(scope)}: event {first.number}, {quote(first.place)[1:-1]}: {first.why}"
+                facts = tuple({"event": each.number, "place": each.place, "why": each.why} for each in problems)
+                helps = f"ipam verify --network {scope.network}" + (f"  # on {scope.node}" if scope.node else "")
+                nodes = (scope.node,) if scope.node else ()
+                rule, more = RULES["history-broken"], max(0, len(facts) - EXAMPLES)
+                yield Finding(rule, message, nodes, scope.network, evidence=facts[:EXAMPLES], help=helps, more=more)
 
 
 def _of_leases(survey: Survey) -> Iterator[Finding]:

@@ -28,7 +28,11 @@ class LiveStores:
             raise ValueError(f"two stores have a network called {twice!r}: choose one of them with --store")
         self.name = ", ".join(dict.fromkeys(without_password(site.url) for site in self._sites)) or "no store"
         self.header = Header(
-            host.node, host.boot, host.clock(), self.name, tuple(_info(site, host) for site in self._sites)
+            host.node,
+            host.boot,
+            host.clock(),
+            self.name,
+            tuple(_info(site, host, history=history) for site in self._sites),
         )
 
     @contextmanager
@@ -48,14 +52,15 @@ class LiveStores:
                     yield Chained(event, "")
 
 
-def _info(site: Site, host: Host) -> NetworkInfo:
+def _info(site: Site, host: Host, *, history: bool) -> NetworkInfo:
     sets = site.network.range_sets if site.network is not None else None
+    verdict = site.store.verify(site.name) if history and Trait.CHAINED in site.store.traits else None
     if Trait.MULTI_HOST not in site.store.traits:
-        return NetworkInfo(site.name, sets, shared=False, boots={host.node: host.boot})
+        return NetworkInfo(site.name, sets, shared=False, boots={host.node: host.boot}, verdict=verdict)
     nodes = sorted({lease.node for lease in site.store.leases(site.name)} - {"", host.node})
     told = site.store.transact(site.name, lambda tx: {node: tx.last_boot(node) for node in nodes}) if nodes else {}
     boots = {node: boot for node, boot in told.items() if boot}
-    return NetworkInfo(site.name, sets, shared=True, boots=boots | {host.node: host.boot})
+    return NetworkInfo(site.name, sets, shared=True, boots=boots | {host.node: host.boot}, verdict=verdict)
 
 
 def without_password(url: str) -> str:

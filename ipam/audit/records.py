@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from ipam.address import format_address, format_cidr, parse_address, parse_cidr
 from ipam.model import CLAIM, DROP, WIDTH, Address, Attachment, Event, Lease, Pod, Range, RangeSet
+from ipam.verdict import Problem, Verdict
 
 Json = dict[str, Any]
 
@@ -18,13 +19,15 @@ class NetworkInfo(NamedTuple):
     """What a snapshot knows of a network besides its leases.
 
     `range_sets` is None where no config of the network was found. `shared`: one store for several nodes, so that the
-    leases' own node says whose they are. `boots` is the current boot of each node known, by its name.
+    leases' own node says whose they are. `boots` is the current boot of each node known, by its name. `verdict` is
+    what the store found when it looked at its history, None where it cannot tell.
     """
 
     name: str
     range_sets: tuple[RangeSet, ...] | None
     shared: bool
     boots: dict[str, str]
+    verdict: Verdict | None = None
 
 
 class Resting(NamedTuple):
@@ -54,7 +57,27 @@ def network_to_json(info: NetworkInfo) -> Json:
     sets = (
         None if info.range_sets is None else [[_range_to_json(rng) for rng in each.ranges] for each in info.range_sets]
     )
-    return {"name": info.name, "shared": info.shared, "boots": info.boots, "range_sets": sets}
+    found = {"name": info.name, "shared": info.shared, "boots": info.boots, "range_sets": sets}
+    return found if info.verdict is None else found | {"history": _verdict_to_json(info.verdict)}
+
+
+def _verdict_to_json(verdict: Verdict) -> Json:
+    problems = [{"event": each.number, "place": each.place, "why": each.why} for each in verdict.problems]
+    numbers = {"events": verdict.events, "chained": verdict.links, "forgotten": verdict.sealed}
+    return {**numbers, "last": verdict.last, "problems": problems}
+
+
+def _verdict(value: object) -> Verdict | None:
+    if value is None:
+        return None
+    try:
+        if not isinstance(value, dict):
+            raise TypeError
+        events, links, sealed = (int(value[key]) for key in ("events", "chained", "forgotten"))
+        told = tuple(Problem(int(each["event"]), str(each["place"]), str(each["why"])) for each in value["problems"])
+        return Verdict(events, links, sealed, str(value["last"]), told)
+    except (KeyError, TypeError, ValueError):
+        raise Malformed("history is no verdict") from None
 
 
 def _range_to_json(rng: Range) -> Json:
@@ -79,6 +102,7 @@ def network_from_json(value: Json) -> NetworkInfo:
         known,
         value.get("shared") is True,
         {str(node): str(boot) for node, boot in boots.items()},
+        _verdict(value.get("history")),
     )
 
 

@@ -35,6 +35,7 @@ COMMANDS = {
     "import": "restore the leases of a snapshot into an empty store",
     "audit": "find what is wrong across nodes",
     "report": "make a page of HTML that needs nothing else",
+    "verify": "prove that no event was changed, cut out, moved or cut off",
     "metrics": "figures of this node's stores in Prometheus' text format",
 }
 """What each command does, in the order in which they are listed.

@@ -7,17 +7,22 @@ from multiprocessing import get_context
 from pathlib import Path
 from time import perf_counter, process_time
 
+from backends.directory import journal
+from ipam import chain
 from ipam.audit.auditing import audit
 from ipam.audit.report.gathering import Gathered
 from ipam.audit.report.page import render
 from ipam.audit.source import SnapshotFile
 from ipam.audit.survey import Limits
+from ipam.model import CLAIM, DROP, IPV4, Address, Attachment, Event
 from tests.audit.browser import Browser
 from tests.audit.cluster import FAULTS, LEASES, Cluster, Expected
+from tests.audit.pages import audited, large
 from tests.audit.test_cluster import found
-from tests.audit.test_report import audited, large
+from tests.directory.test_proof import Written
 
 NODES = 1000
+EVENTS = 1_000_000
 OF_HISTORY = {"duplicate-address-past", "range-set-nearly-exhausted", "clock-disagrees"}
 """What is found by events alone, at least in part."""
 
@@ -40,6 +45,7 @@ def main() -> None:
             if process.exitcode:
                 sys.exit("not what was planted")
         report(directory / "report.html")
+        proof(directory / "networks")
 
 
 def run(paths: list[Path], limits: Limits, expected: Expected, *, history: bool) -> None:
@@ -71,6 +77,48 @@ def report(path: Path) -> None:
         f"report of {result.leases} leases: made in {made:.1f} s, {size:.0f} MiB; open, with its scripts run and its "
         f"first picture painted, in {opened} s; console: {browser.said or 'silent'}"
     )
+
+
+def proof(root: Path) -> None:
+    """A very long history, whole and damaged in each way: what verify says, and how long it takes."""
+    written = Written(root)
+    written.add("first")
+    lines = written.lines()
+    event, parts = journal.decode(lines[0]), chain.split(lines[0])
+    assert event is not None
+    assert parts is not None
+    link = parts[1]
+    for number in range(1, EVENTS):
+        who = Attachment(f"c{number // 2:012x}", "eth0")
+        lease = event.lease.replace(address=Address(IPV4, 0x0A000003 + number % 100), attachment=who)
+        more = Event(event.time + number, event.boot, event.network, (CLAIM, DROP)[number % 2], lease, "add")
+        (line,), link = journal.encode_chained([more], link)
+        lines.append(line)
+    written.put(lines)
+    written.add("last")  # the index learns where history ends by now
+    whole = written.lines()
+    at = EVENTS // 3
+    flipped = bytearray(whole[at])
+    flipped[40] ^= 1
+    swapped = [*whole[:at], whole[at + 1], whole[at], *whole[at + 2 :]]
+    for name, damaged in (
+        ("untouched", whole),
+        (f"a flipped bit in event {at + 1}", [*whole[:at], bytes(flipped), *whole[at + 1 :]]),
+        (f"event {at + 1} removed", [*whole[:at], *whole[at + 1 :]]),
+        (f"events {at + 1} and {at + 2} swapped", swapped),
+        ("the last 1000 events cut off", whole[:-1000]),
+    ):
+        written.put(damaged)
+        began = perf_counter()
+        verdict = written.store.verify(event.network)
+        seconds = perf_counter() - began
+        first = (
+            f"first bad: event {verdict.problems[0].number}, {verdict.problems[0].place}"
+            if verdict.problems
+            else "fine"
+        )
+        print(f"history of {verdict.events} events, {name}: {seconds:.1f} s; {first}")
+    written.close()
 
 
 def peak() -> float:

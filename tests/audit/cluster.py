@@ -11,6 +11,7 @@ from ipam.audit.records import Chained, Held, NetworkInfo
 from ipam.audit.snapshot import Header, Record, encode
 from ipam.audit.survey import Limits
 from ipam.model import CLAIM, DROP, IPV4, Address, Attachment, Cause, Event, Lease, Pod, Range, RangeSet
+from ipam.verdict import Problem, Verdict
 
 NOW = 1_800_000_000.0
 DAY = 86_400.0
@@ -49,6 +50,7 @@ class Node:
         self.held: dict[str, list[Lease]] = {PODS: []}
         self.events: dict[str, list[Event]] = {PODS: []}
         self.set_back = False
+        self.verdict: Verdict | None = None
         self._names = names
         for offset in range(leases):
             since = self.time - DAY * (2 + random.random() * 20)
@@ -78,7 +80,8 @@ class Node:
     def snapshot(self, *, history: bool) -> tuple[Header, list[Record]]:
         """The header and the records."""
         infos = tuple(
-            NetworkInfo(name, sets, shared=False, boots={self.name: self.boot}) for name, sets in self.networks.items()
+            NetworkInfo(name, sets, shared=False, boots={self.name: self.boot}, verdict=self.verdict)
+            for name, sets in self.networks.items()
         )
         records: list[Record] = []
         for name in self.networks:
@@ -193,6 +196,9 @@ class Cluster:
             node.ended(STORAGE, address("172.16.2.10", number), NOW - 3 * DAY, NOW - 2 * DAY)
             node.ended(STORAGE, address("172.16.3.10", number), NOW - 2 * DAY - 900, NOW - 1.5 * DAY)
         self.expect("clock-disagrees", node)
+        node = next(self._fresh)
+        node.verdict = Verdict(9, 9, 0, "", (Problem(3, "byte 700", "it was changed"),))
+        self.expect("history-broken", node)
         ghost = f"ghost-{number}"
         self.ghosts.append(ghost)
         self.expect("node-missing", ghost)

@@ -9,7 +9,7 @@ from ipam.audit.report.page import render
 from ipam.model import IPV4, Address, Attachment, Pod, RangeSet
 from tests.audit.browser import Browser
 from tests.audit.cluster import DAY, NOW, PODS, Cluster, address, subnet
-from tests.audit.test_report import audited
+from tests.audit.pages import audited
 
 PLACE = Path(__file__).parents[2] / "conf" / "report.png"
 WIDTH, HEIGHT = 1280, 1360

@@ -10,7 +10,7 @@ from ipam.audit.finding import RULES, Finding
 from ipam.audit.source import SnapshotFile
 from tests.audit.cluster import NOW, Cluster
 
-KINDS_PLANTED = set(RULES) - {"history-broken"}
+KINDS_PLANTED = set(RULES)
 
 
 def found(result: Audit) -> Counter[tuple[str, tuple[str, ...]]]:

@@ -1,108 +1,16 @@
 """The report in a browser: no error, nothing loaded, the store's own numbers, and names that stay text."""
 
-import json
-from collections.abc import Iterator
-from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from ipam.audit.auditing import Audit, audit
-from ipam.audit.report.gathering import Gathered
-from ipam.audit.report.page import render
 from ipam.audit.snapshot import Record
 from ipam.audit.source import Taken
-from ipam.model import IPV6, Address, Attachment, Pod, Range
 from tests.audit.browser import Browser
 from tests.audit.cluster import NOW, PODS, Cluster
 from tests.audit.node import HOSTILE, Node, run
-
-LARGE = 100_000
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """One browser for all of them."""
-    with Browser() as browser:
-        yield browser
-
-
-def audited(cluster: Cluster) -> Audit:
-    """The audit of a cluster."""
-    return audit([Taken(node.name, *node.snapshot(history=True)) for node in cluster.nodes], cluster.limits())
-
-
-def shown(browser: Browser, path: Path, result: Audit) -> Browser:
-    """A report, open in the browser."""
-    path.write_text(render(Gathered(result)), encoding="utf-8")
-    browser.said.clear()
-    browser.asked.clear()
-    browser.show(1280, 900)
-    browser.open(path)
-    return browser
-
-
-@pytest.fixture(scope="module")
-def planted() -> Cluster:
-    """Thirty nodes with a fault of each kind, pods with hostile names, and a network of IPv6."""
-    cluster = Cluster(30, leases=60)
-    cluster.plant(each=1)
-    for node in cluster.nodes:
-        for lease, name in zip(node.held[PODS], HOSTILE, strict=False):
-            lease.pod, lease.attachment = Pod(name, name), Attachment(lease.attachment.container_id, name)
-    six = cluster.nodes[-1]
-    first = 0xFD << 120
-    six.network("six", Range(IPV6, first, 64, first + 1, first + (1 << 64) - 1, Address(IPV6, first + 1)))
-    for offset in range(2, 9):
-        six.lease("six", Address(IPV6, first + offset))
-    return cluster
-
-
-@pytest.fixture(scope="module")
-def result(planted: Cluster) -> Audit:
-    """Its audit."""
-    return audited(planted)
-
-
-@pytest.fixture
-def page(browser: Browser, tmp_path: Path, result: Audit) -> Browser:
-    """Its report."""
-    return shown(browser, tmp_path / "report.html", result)
-
-
-def large() -> Cluster:
-    """A cluster of so many leases, with container ids as long as real ones."""
-    cluster = Cluster(LARGE // 500, leases=500)
-    for node in cluster.nodes:
-        for place, lease in enumerate(node.held[PODS]):
-            digits = f"{node.number:04x}{place:04x}" * 8
-            node.held[PODS][place] = lease.replace(attachment=Attachment(digits, "eth0"))
-    return cluster
-
-
-def text(browser: Browser, name: str) -> str:
-    """What an element says."""
-    return str(browser.value(f"document.getElementById({json.dumps(name)}).textContent"))
-
-
-def number(browser: Browser, name: str) -> int:
-    """The number that an element shows."""
-    return int("".join(filter(str.isdigit, text(browser, name))))
-
-
-def search(browser: Browser, words: str) -> None:
-    """Type into the search box."""
-    script = "(words => { const box = document.getElementById('search'); box.value = words; "
-    browser.value(script + f"box.dispatchEvent(new Event('input')); }})({json.dumps(words)})")
-
-
-def rows(browser: Browser) -> list[list[str]]:
-    """The rows of leases that are in the page."""
-    found: list[list[str]] = browser.value(
-        "[...document.querySelectorAll('#lease-rows tr[aria-rowindex]')].map(r => [...r.cells].map(c => c.textContent))"
-    )
-    return found
+from tests.audit.pages import LARGE, audited, large, number, rows, search, shown, text
 
 
 def test_the_page_complains_of_nothing_and_loads_nothing(page: Browser) -> None:
@@ -204,64 +112,6 @@ def test_findings_of_a_severity_can_be_hidden(page: Browser, result: Audit) -> N
     assert page.value(seen) == len(result.findings)
     page.value("document.querySelector('.chip.error').click()")
     assert page.value(seen) == len(result.findings) - errors
-
-
-CONTRAST = """
-(() => {
-  const light = (color) => {
-    const [r, g, b] = color.match(/[\\d.]+/g).map(Number)
-      .map(c => (c /= 255) <= .03928 ? c / 12.92 : ((c + .055) / 1.055) ** 2.4);
-    return .2126 * r + .7152 * g + .0722 * b;
-  };
-  const ground = (e) => { for (; e; e = e.parentElement) {
-    const color = getComputedStyle(e).backgroundColor;
-    if (!color.endsWith(", 0)")) return color;
-  } return "rgb(255, 255, 255)"; };
-  const tells = (e) => [...e.childNodes].some(n => n.nodeType === 3 && n.textContent.trim());
-  return [...document.querySelectorAll("h1, h2, h3, p, td, th, a, span, code, button, label, summary, figcaption, li")]
-    .filter(e => tells(e) && !e.matches(".hidden") && e.checkVisibility() && e.getBoundingClientRect().width > 2)
-    .map(e => [light(getComputedStyle(e).color), light(ground(e)), e.className + " " + e.textContent.slice(0, 30)])
-    .map(([a, b, t]) => [(Math.max(a, b) + .05) / (Math.min(a, b) + .05), t])
-    .filter(([ratio]) => ratio < 4.5).map(([ratio, t]) => ratio.toFixed(2) + " " + t);
-})()
-"""
-"""What has less contrast to its ground than WCAG 2.1 asks for (1.4.3: 4.5 to 1)."""
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_text_can_be_read_in_light_and_dark(page: Browser, scheme: str) -> None:
-    page.show(1280, 900, prefers_color_scheme=scheme)
-    assert page.value("matchMedia('(prefers-color-scheme: dark)').matches") is (scheme == "dark")
-    assert page.value(CONTRAST) == []
-
-
-@pytest.mark.parametrize("width", [360, 768, 1280])
-def test_nothing_is_wider_than_the_window(page: Browser, width: int) -> None:
-    page.show(width, 900)
-    page.value("dispatchEvent(new Event('resize'))")
-    assert page.value("document.documentElement.scrollWidth") <= width
-
-
-def test_what_can_be_used_has_a_name_for_those_who_cannot_see(page: Browser) -> None:
-    tree: list[dict[str, Any]] = page.do("Accessibility.getFullAXTree")["nodes"]
-    used = {"button", "link", "searchbox", "combobox", "image", "application", "region", "table", "list"}
-    nameless = [
-        each["role"]["value"]
-        for each in tree
-        if not each.get("ignored") and each.get("role", {}).get("value") in used - {"table", "list"}
-        and not each.get("name", {}).get("value")
-    ]  # fmt: skip
-    assert nameless == []
-    order = page.value("[...document.querySelectorAll('h1, h2, h3')].map(h => Number(h.tagName[1]))")
-    assert all(after - before <= 1 for before, after in pairwise(order))
-
-
-def test_it_prints_all_findings_and_as_many_leases_as_make_sense(page: Browser) -> None:
-    pdf = page.do("Page.printToPDF")["data"]
-    assert len(pdf) > 10_000
-    page.show(1280, 900, media="print")
-    assert page.value("getComputedStyle(document.querySelector('.findings')).maxHeight") == "none"
-    assert page.value("getComputedStyle(document.querySelector('.controls')).display") == "none"
 
 
 def test_of_a_hundred_thousand_leases_only_those_that_are_seen_are_in_the_page(

@@ -1,0 +1,117 @@
+"""`ipam verify`: that nothing in histories and snapshots was changed, cut out, moved or cut off."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ipam.cli import output, sites
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ipam.inspection.sites import Site
+
+BROKEN = 3
+"""The exit status where something is not what was written."""
+
+_SHOWN = 20
+_EPILOG = (
+    f"Exit status: 0, or {BROKEN} where something is not what was written. The chain tells of changes by whoever did "
+    "not make all later events anew; --against tells of those too, by what a snapshot that is kept elsewhere says."
+)
+
+
+@click.command("verify", epilog=_EPILOG)
+@click.argument(
+    "snapshots", nargs=-1, type=click.Path(path_type=Path, exists=True, dir_okay=False), metavar="[SNAPSHOT]..."
+)
+@click.option("--network", metavar="NAME", help="This network alone.")
+@click.option(
+    "--key", type=click.Path(path_type=Path), metavar="FILE", help="Snapshots must be signed with this public key."
+)
+@click.option(
+    "--against", type=click.Path(path_type=Path, exists=True, dir_okay=False), metavar="SNAPSHOT",
+    help="History must have what this earlier snapshot of the same node saw of it.",
+)  # fmt: skip
+@sites.options
+def command(
+    *, scope: sites.Scope, snapshots: tuple[Path, ...], network: str | None, key: Path | None, against: Path | None
+) -> int:
+    """Prove that no event was changed, cut out, moved or cut off, and name the first that was.
+
+    Of this node's histories; or of each SNAPSHOT, by its digest and signature, and what its node found in its history.
+    """
+    from ipam.audit import signing
+
+    trusted = signing.public_key(key) if key is not None else None
+    if snapshots:
+        found = [_snapshot(path, trusted) for path in snapshots]
+        return 0 if all(found) else BROKEN
+    known = _known(against, trusted) if against is not None else {}
+    with scope.sites(network) as here:
+        found = [_history(site, known.get(site.name)) for site in output.counted(here, "networks")]
+    return scope.status if all(found) else BROKEN
+
+
+def _history(site: Site, known: tuple[int, str] | None) -> bool:
+    from ipam.store import Trait
+
+    if Trait.CHAINED not in site.store.traits:
+        output.note(f"{site.name}: {site.store.__class__.__name__} keeps no chain, so nothing can be told")
+        return True
+    verdict = site.store.verify(site.name, known)
+    told = [f"{verdict.events} events"]
+    if verdict.links < verdict.events:
+        told.append(f"{verdict.events - verdict.links} of them from before there was a chain, or carried on from there")
+    if verdict.sealed:
+        told.append(f"{verdict.sealed} older ones forgotten")
+    problems = [f"event {each.number} ({each.place}): {each.why}" for each in verdict.problems]
+    return _tell(site.name, ", ".join(told), problems)
+
+
+def _tell(name: str, told: str, problems: list[str]) -> bool:
+    click.echo(output.visible(f"{name}: {told}: {f'{len(problems)} problems' if problems else 'as written'}"))
+    for line in problems[:_SHOWN]:
+        click.echo(output.visible(f"  {line}"))
+    if len(problems) > _SHOWN:
+        click.echo(f"  and {len(problems) - _SHOWN} more")
+    return not problems
+
+
+def _snapshot(path: Path, trusted: str | None) -> bool:
+    from ipam.audit.snapshot import Damaged
+    from ipam.audit.source import SnapshotFile
+
+    try:
+        with SnapshotFile(path, trusted).open() as reading:
+            count = sum(1 for _ in reading.records())
+            problems = list(_told(reading.header.networks))
+    except Damaged as damage:
+        return _tell(str(path), "damaged", [str(damage)])
+    signed = ", signed" if trusted is not None else ""
+    return _tell(str(path), f"{count} leases and events of {reading.header.node}{signed}", problems)
+
+
+def _told(networks: tuple[object, ...]) -> Iterator[str]:
+    from ipam.audit.records import NetworkInfo
+
+    for info in networks:
+        if isinstance(info, NetworkInfo) and info.verdict is not None:
+            for each in info.verdict.problems:
+                yield f"history of {info.name}, event {each.number} ({each.place}): {each.why}"
+
+
+def _known(path: Path, trusted: str | None) -> dict[str, tuple[int, str]]:
+    """How many events each network had had, and the last link."""
+    from ipam.audit.source import SnapshotFile
+
+    with SnapshotFile(path, trusted).open() as reading:
+        for _ in reading.records():  # whether it is what was written shows at its end
+            pass
+        verdicts = {info.name: info.verdict for info in reading.header.networks if info.verdict is not None}
+    if not verdicts:
+        raise ValueError(f"{path} tells nothing of history: take it with ipam export --with-history")
+    return {name: (each.sealed + each.events, each.last) for name, each in verdicts.items() if each.last}
