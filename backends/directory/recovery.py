@@ -50,6 +50,7 @@ def recover(place: Place, network: str, host: Host) -> None:
     _reconcile(place, network, host, scan, known)
     bare = sum(not who.ifname for who in scan.holders.values())
     place.index.rewrite([(mark, address, where) for (mark, address), where in known.items()], bare)
+    place.bitmaps.close()
     taken.rewrite(place.taken, [*scan.holders, *scan.blocked])
     place.stamp(place.journal.size(), host.clock())
 

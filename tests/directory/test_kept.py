@@ -7,8 +7,10 @@ from time import sleep
 
 import pytest
 
-from ipam.testing.fixtures import small_range
-from tests.directory.node import Node, assert_sound
+from ipam.model import Lease
+from ipam.store import Transaction
+from ipam.testing.fixtures import small_range, who
+from tests.directory.node import Node, address, assert_sound
 
 SMALL = small_range(9)
 OURS = ["index", "history", "taken/4-1400"]
@@ -82,3 +84,16 @@ def test_addresses_that_another_process_let_rest_are_passed_over(busy: Node) -> 
     other.transact(lambda tx: tx.drop(lease, "release", rest=3600.0))
     given = [busy.add(f"more-{number}", SMALL) for number in range(5)]
     assert given == [[f"10.0.0.{number}"] for number in (6, 7, 8, 9, 3)]
+
+
+def test_a_lease_that_appears_while_records_are_tidied_up_is_adopted_later(busy: Node) -> None:
+    guest = busy.directory / "10.0.0.6"
+
+    def change(tx: Transaction) -> None:
+        tx.claim(Lease(address("10.0.0.5"), who("three"), 0), "add")
+        tx.when_committed(lambda: guest.write_bytes(b"guest\r\neth0") and None)
+
+    busy.transact(change)
+    assert busy.add("four", SMALL) == ["10.0.0.7"]
+    assert busy.leases()["10.0.0.6"] == "guest"
+    assert_sound(busy, SMALL)
