@@ -32,9 +32,12 @@ def _block(fd: int, timeout: float, how: int) -> None:
     if not _in_main_thread():
         from backends.directory import waiter
 
-        if not waiter.wait(fd, timeout, how):
-            raise _Expired
-        return
+        try:
+            if waiter.wait(fd, timeout, how):
+                return
+        except RuntimeError as error:
+            raise TryAgain("nobody can wait for a lock that is held", f"{error}; try again later") from None
+        raise _Expired
 
     def expire(_number: int, _frame: object) -> None:
         raise _Expired

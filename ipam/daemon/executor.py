@@ -60,7 +60,8 @@ class Executor:
     def submit_aside(self, key: Hashable, question: Callable[[], Reply], done: Done) -> None:
         """Have `question` answered in a thread; those with the same key one after the other."""
         self.unfinished += 1
-        self._delegate(key, [(question, done)], _ask)
+        if not self._delegate(key, [(question, done)], _ask):
+            self._deliver([(question, done)], [question()])
 
     def run(self) -> None:
         """Do what waits, a batch for each network; what would have to wait for others goes to a thread."""
@@ -70,7 +71,7 @@ class Executor:
             if lane is not None and lane.add(map(self._timed, jobs)):
                 continue
             if key in self._lengthy:
-                self._delegate(key, map(self._timed, jobs), perform_together)
+                self._make_wait(key, jobs)
                 continue
             while jobs:
                 begun = monotonic()
@@ -78,7 +79,7 @@ class Executor:
                 try:
                     perform_together([work for work, _ in batch], now=True, deliver=partial(self._deliver, batch))
                 except Busy:
-                    self._delegate(key, map(self._timed, [*batch, *jobs]), perform_together)
+                    self._make_wait(key, [*batch, *jobs])
                     break
                 except (TryAgain, StoreUnavailable) as error:
                     self._deliver(batch, refuse([work for work, _ in batch], error))
@@ -90,10 +91,21 @@ class Executor:
             self.unfinished -= 1
             done(reply)
 
-    def _delegate(self, key: Hashable, jobs: Iterable[Job], do: Callable[[list[Any]], list[Reply]]) -> None:
+    def _make_wait(self, key: Hashable, jobs: Iterable[Job]) -> None:
+        jobs = list(map(self._timed, jobs))
+        if not self._delegate(key, jobs, perform_together):
+            error = TryAgain("too many networks wait for their locks", "try again later")
+            self._deliver(jobs, refuse([work for work, _ in jobs], error))
+
+    def _delegate(self, key: Hashable, jobs: list[Job], do: Callable[[list[Any]], list[Reply]]) -> bool:
+        """Have it done in a lane; False where there can be no more threads."""
         lane = self._lanes.get(key)
         if lane is None or not lane.add(jobs):
-            self._lanes[key] = Lane(jobs, do, self._report)
+            try:
+                self._lanes[key] = Lane(jobs, do, self._report)
+            except RuntimeError:
+                return False
+        return True
 
     @property
     def lanes(self) -> int:

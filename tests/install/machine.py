@@ -5,6 +5,7 @@ Nothing of the host's units runs in there, and nothing that is written in there 
 """
 
 import os
+import secrets
 import shutil
 import signal
 import subprocess
@@ -75,7 +76,7 @@ class Machine:
     """A booted machine, within `with`. `shown`: directories of this one that are to be seen in it."""
 
     def __init__(self, shown: Sequence[Path] = ()) -> None:
-        self._cgroup = f"ipam-tests-{os.getpid()}"
+        self._cgroup = f"ipam-tests-{secrets.token_hex(4)}"
         self._shown = list(dict.fromkeys(map(str, shown)))
         self._process: subprocess.Popen[str] | None = None
         self.pid = 0

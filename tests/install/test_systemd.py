@@ -18,6 +18,7 @@ from tests.install.machine import CannotBoot, Machine
 PLUGIN = Path("/opt/cni/bin", NAME)
 BURST = Path(__file__).with_name("burst.py")
 CAP_DAC_OVERRIDE = 1 << 1
+PIPES = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
 
 
 @pytest.fixture(scope="module")
@@ -256,3 +257,21 @@ def test_the_exposure_of_the_service_is_low(machine: Machine) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("tasks", [1, 2])
+def test_where_no_more_threads_can_be_the_caller_is_told_to_try_again(
+    machine: Machine, environment: Environment, tasks: int
+) -> None:
+    drop_in(machine, f"TasksMax={tasks}")
+    assert call(machine)[0] == 0
+    before = daemon(machine, environment)["pid"]
+    lock = "/var/lib/cni/networks/net/lock"
+    with subprocess.Popen(machine.command("flock", lock, "sh", "-c", "echo held; read _"), **PIPES) as holder:
+        assert holder.stdout is not None and holder.stdin is not None
+        assert holder.stdout.readline() == b"held\n"
+        status, answer = call(machine, "DEL")
+        assert (status, answer["code"]) == (1, 11)
+        holder.stdin.close()
+    assert call(machine, "DEL")[0] == 0
+    assert daemon(machine, environment)["pid"] == before
