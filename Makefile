@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN     = $(VENV)/bin
 T      ?= tests
 
-.PHONY: help setup demo test lint cluster bench faults soak clean
+.PHONY: help setup demo test lint cluster bench faults soak stores clean
 
 help:            ## what the targets do
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 20
@@ -40,6 +40,9 @@ faults: setup    ## the whole campaign of kills and failing system calls (long)
 
 soak: setup      ## 100,000 calls of all kinds to one daemon, and its memory meanwhile
 	@$(BIN)/python -m tests.daemon.soak
+
+stores: setup    ## 60,000 leases through every store and back, killed on the way (long)
+	@$(BIN)/python -m tests.sql
 
 clean:           ## remove what make made
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -82,10 +82,11 @@ def identity(path: str) -> Identity | None:
     return status.st_dev, status.st_ino
 
 
-def connect(path: str, timeout: float) -> _sqlite3.Connection:
+def connect(path: str, timeout: float, log_pages: int) -> _sqlite3.Connection:
     """A connection that commits to the disk, or, where the file cannot be written, one that reads.
 
-    Raises StoreUnavailable where the file has another journal than SQLite's write-ahead log; an error of the driver's.
+    A commit that makes the log longer than `log_pages` copies it into the file, unless that is 0. Raises
+    StoreUnavailable where the file has another journal than SQLite's write-ahead log; an error of the driver's.
     """
     mode = "rw" if posix.access(name_bytes(path), posix.W_OK) else "ro"
     connection = _sqlite3.connect(
@@ -95,7 +96,7 @@ def connect(path: str, timeout: float) -> _sqlite3.Connection:
         isolation_level=None,
         check_same_thread=False,
     )
-    connection.execute("PRAGMA wal_autocheckpoint=0")
+    connection.execute(f"PRAGMA wal_autocheckpoint={log_pages}")
     connection.execute("PRAGMA synchronous=FULL")
     told = [connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous")]
     if told != ["wal", _FULL_SYNC]:

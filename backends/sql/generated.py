@@ -90,6 +90,13 @@ STATEMENTS = {
     "set_first": ("UPDATE free SET first=:first WHERE free.network = :net AND free.last = :key"),
     "set_last": ("UPDATE free SET last=:last WHERE free.network = :net AND free.last = :key"),
     "remove_free": ("DELETE FROM free WHERE free.network = :net AND free.last = :key"),
+    "clear_free": ("DELETE FROM free WHERE free.network = :net"),
+    "parts": (
+        "SELECT 'free', free.first, free.last FROM free WHERE free.network = :net UNION ALL SELECT 'leased', "
+        "leases.address, leases.address AS address__1 FROM leases WHERE leases.network = :net UNION ALL "
+        "SELECT 'resting', resting.address, resting.address AS address__2 FROM resting WHERE resting.network "
+        "= :net"
+    ),
     "resting": (
         "SELECT resting.address, resting.until FROM resting WHERE resting.network = :net AND resting.until > "
         ":now ORDER BY resting.address"
@@ -101,6 +108,7 @@ STATEMENTS = {
     "rested": ("SELECT resting.address FROM resting WHERE resting.network = :net AND resting.until <= :now"),
     "add_resting": ("INSERT INTO resting (network, address, until) VALUES (:network, :address, :until)"),
     "remove_resting": ("DELETE FROM resting WHERE resting.network = :net AND resting.address = :key"),
+    "cursors": ("SELECT cursors.range_set, cursors.address FROM cursors WHERE cursors.network = :net"),
     "cursor": ("SELECT cursors.address FROM cursors WHERE cursors.network = :net AND cursors.range_set = :set"),
     "add_cursor": ("INSERT INTO cursors (network, range_set, address) VALUES (:network, :range_set, :address)"),
     "set_cursor": ("UPDATE cursors SET address=:address WHERE cursors.network = :net AND cursors.range_set = :set"),

@@ -16,6 +16,7 @@ from sqlalchemy import (
     literal_column,
     or_,
     select,
+    union_all,
     update,
 )
 
@@ -68,6 +69,12 @@ STATEMENTS: dict[str, Executable] = {
     "set_first": update(free).where(free.c.network == _NET, free.c.last == _KEY).values(first=bindparam("first")),
     "set_last": update(free).where(free.c.network == _NET, free.c.last == _KEY).values(last=bindparam("last")),
     "remove_free": delete(free).where(free.c.network == _NET, free.c.last == _KEY),
+    "clear_free": delete(free).where(free.c.network == _NET),
+    "parts": union_all(
+        select(literal_column("'free'"), free.c.first, free.c.last).where(free.c.network == _NET),
+        select(literal_column("'leased'"), leases.c.address, leases.c.address).where(leases.c.network == _NET),
+        select(literal_column("'resting'"), resting.c.address, resting.c.address).where(resting.c.network == _NET),
+    ),
     # Addresses that rest.
     "resting": select(resting.c.address, resting.c.until)
     .where(resting.c.network == _NET, resting.c.until > bindparam("now"))
@@ -80,6 +87,7 @@ STATEMENTS: dict[str, Executable] = {
     "add_resting": _add(resting),
     "remove_resting": delete(resting).where(resting.c.network == _NET, resting.c.address == _KEY),
     # Cursors and boots.
+    "cursors": select(cursors.c.range_set, cursors.c.address).where(cursors.c.network == _NET),
     "cursor": select(cursors.c.address).where(cursors.c.network == _NET, cursors.c.range_set == bindparam("set")),
     "add_cursor": _add(cursors),
     "set_cursor": update(cursors)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from backends.sql.database import Database, Proof, Session
     from backends.sql.rows import Row, Values
     from ipam.model import Address, Attachment, Event, Host, Lease
+    from ipam.store import Finding
 
     T = TypeVar("T")
 
@@ -78,6 +79,29 @@ class SqlStore(Store):
             event = event_of(network, row)
             if (who is None or event.lease.attachment == who) and (since is None or event.time >= since):
                 yield event
+
+    def cursors(self, network: str) -> dict[int, Address]:
+        """See Store."""
+        return {int(str(number)): address_of(key) for number, key in self._read(network, "cursors")}  # type: ignore[arg-type]
+
+    def audit(self, network: str) -> list[Finding]:
+        """See Store."""
+        from backends.sql.consistency import Parts
+
+        rows = list(self._read(network, "parts"))
+        return list(Parts(rows).findings()) if rows else []
+
+    def repair(self, network: str) -> bool:
+        """See Store."""
+        from backends.sql.consistency import repair
+
+        def action(session: Session) -> tuple[bool, None]:
+            for number, version in session.fetch("open", {"name": network}):
+                require_schema(str(version), session.place)
+                repair(session, int(str(number)))
+            return True, None
+
+        return self._database.write(action)
 
     def _read(self, network: str, statement: str, **values: object) -> Iterator[Row]:
         """The rows of a statement about a network, none where it is unknown."""

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -21,9 +22,14 @@ _TEMPLATE = "ready"
 class Cluster:
     """The server, within `with`. It may be killed and started again; at the end all of it is removed."""
 
-    def __init__(self, *settings: str) -> None:
-        """`settings`: lines as they stand in postgresql.conf."""
+    def __init__(self, *settings: str, address: str = "", within: Sequence[str] = ()) -> None:
+        """`settings`: lines as they stand in postgresql.conf.
+
+        `address` is one to listen at too, for everybody there; `within` stands before the server's command line.
+        """
         self._settings = settings
+        self._address = address
+        self._within = list(within)
         self._bin = BIN_DIRS[0]
         self._numbers = itertools.count()
         self._process: subprocess.Popen[bytes] | None = None
@@ -38,9 +44,16 @@ class Cluster:
             self._run(
                 "initdb", "-D", str(self._data), "-U", "ipam", "-A", "trust", "-N", "-E", "UTF8", "--locale=C.UTF-8"
             )
-            settings = ["listen_addresses = ''", f"unix_socket_directories = '{self.directory}'", *self._settings]
+            settings = [
+                f"listen_addresses = '{self._address}'",
+                f"unix_socket_directories = '{self.directory}'",
+                *self._settings,
+            ]
             with (self._data / "postgresql.conf").open("a") as file:
                 file.write("\n".join([*settings, ""]))
+            if self._address:
+                with (self._data / "pg_hba.conf").open("a") as file:
+                    file.write("host all all all trust\n")
             self.start()
         except BaseException:
             shutil.rmtree(self.directory, ignore_errors=True)
@@ -66,9 +79,9 @@ class Cluster:
     def start(self) -> None:
         """Start it, for the first time or again; return when it answers."""
         with (self.directory / "log").open("ab") as log:
-            self._process = subprocess.Popen(
-                [str(self._bin / "postgres"), "-D", str(self._data)], stdout=log, stderr=log, **self._as_user()
-            )
+            user = [] if os.geteuid() else ["setpriv", f"--reuid={USER}", f"--regid={USER}", "--clear-groups"]
+            server = [str(self._bin / "postgres"), "-D", str(self._data)]
+            self._process = subprocess.Popen([*self._within, *user, *server], stdout=log, stderr=log)
         stuck = time.monotonic() + PATIENCE
         while self._ask("pg_isready", "-q", "-h", str(self.directory)).returncode:
             assert self._process.poll() is None, (self.directory / "log").read_text()
@@ -97,6 +110,10 @@ class Cluster:
         done = self._ask("psql", "-h", str(self.directory), "-U", "ipam", "-d", database, "-qAtX", "-c", text)
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
+
+    def remote(self, url: str) -> str:
+        """The same store over the network."""
+        return url.replace("@/", f"@{self._address}/").partition("?")[0]
 
     def url(self, database: str) -> str:
         """The URL of the store in a database."""

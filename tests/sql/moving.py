@@ -48,11 +48,11 @@ def command(source: str, target: str, *options: str) -> list[str]:
     return [sys.executable, "-m", "ipam.cli", "store", "migrate", source, target, *options]
 
 
-def kill_half_way(source: str, target: str, events: int) -> int:
+def kill_half_way(source: str, target: str, events: int, *, at_least: int = 1) -> int:
     """Begin to move, and kill that when the target has some of so many events; how many it has then."""
     mover = subprocess.Popen(command(source, target), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     with opened(target) as store:
-        while not (there := sum(1 for _ in store.history("net"))):
+        while sum(1 for _ in store.history("net")) < at_least:
             assert mover.poll() is None, "it was through before it could be killed"
             time.sleep(0.001)
         mover.kill()

@@ -183,8 +183,21 @@ def test_the_log_stays_short(path: Path, url: str) -> None:
             lease = LEASE.replace(address=Address(4, number), attachment=Attachment(f"c{number}", "eth0"))
             claim(store, lease)
         assert log.stat().st_size <= 2 * sqlite._MOST_LOG
+    assert not log.exists()
+
+
+def test_the_log_of_a_process_that_stays_stays_short_too(path: Path, url: str) -> None:
+    log = path.with_name("ipam.db-wal")
+    with opened(url) as store:
         store.tidy()
-        assert log.stat().st_size
+        for number in range(600):
+            lease = LEASE.replace(address=Address(4, number), attachment=Attachment(f"c{number}", "eth0"))
+            claim(store, lease)
+        assert 2 * sqlite._MOST_LOG < log.stat().st_size < 2 * 4096 * sqlite._MOST_PAGES
+        store.tidy()
+        before = log.stat().st_size
+        claim(store, LEASE.replace(address=Address(4, 1 << 20)))
+        assert log.stat().st_size == before
     assert not log.exists()
 
 
