@@ -19,7 +19,6 @@ LONGEST_NETWORK_NAME = 255  # it becomes a directory's name
 LONGEST_NODE_NAME = 253  # as Kubernetes has it (RFC 1123)
 ATTACHMENT_KEYS = ("cni.dev/valid-attachments", "cni.dev/attachments")  # null means that none is valid
 _MOST_KEPT, _MOST_KEPT_BYTES = 128, 16_384
-LOG_LEVELS = ("none", "error", "info", "debug")
 DURABILITY = {"boot": False, "full": True}
 
 Object = dict[str, object]
@@ -120,12 +119,20 @@ def store_config(conf: Object, *, strict: bool = True) -> StoreConfig:
     if password_file and not password_file.startswith("/"):
         raise InvalidConfig(f"ipam.passwordFile must be an absolute path, not {quote(password_file)}")
     try:
-        timeout, durable, node = _lock_timeout(ipam), _durable(ipam), _node_name(ipam)
+        timeout, durable, node, keep = _lock_timeout(ipam), _durable(ipam), _node_name(ipam), _keep(ipam)
     except InvalidConfig:
         if strict:
             raise
-        timeout, durable, node = DEFAULT_LOCK_TIMEOUT, False, ""
-    return StoreConfig(url, lock_timeout=timeout, durable=durable, node=node, password_file=password_file)
+        timeout, durable, node, keep = DEFAULT_LOCK_TIMEOUT, False, "", (0.0, 0)
+    return StoreConfig(url, lock_timeout=timeout, durable=durable, node=node, password_file=password_file, keep=keep)
+
+
+def _keep(ipam: Object) -> tuple[float, int]:
+    if "historykeep" not in ipam:
+        return 0.0, 0
+    from ipam import keeping
+
+    return keeping.parse(ipam["historykeep"])
 
 
 def _node_name(ipam: Object) -> str:
@@ -149,19 +156,6 @@ def _durable(ipam: Object) -> bool:
     if value not in DURABILITY:
         raise InvalidConfig(f'ipam.durability must be "boot" or "full", not {quote(value)}')
     return DURABILITY[value]
-
-
-def log_level(conf: Object, *, strict: bool = True) -> str:
-    """One of LOG_LEVELS. Not `strict` (DEL, GC): what is wrong means none."""
-    try:
-        value = text(section(conf, "ipam", "ipam"), "logLevel", "ipam.logLevel") or "none"
-        if value not in LOG_LEVELS:
-            raise InvalidConfig(f"ipam.logLevel must be one of {', '.join(LOG_LEVELS)}, not {quote(value)}")
-    except InvalidConfig:
-        if strict:
-            raise
-        return "none"
-    return value
 
 
 def network(conf: Object, version: str, args_ip: Address | None) -> Network:
@@ -239,7 +233,7 @@ def previous_addresses(conf: Object) -> list[Address] | None:
 class Config:
     """A network config, and what has been understood of it so far. Its methods raise InvalidConfig."""
 
-    __slots__ = ("_log_levels", "_name", "_networks", "_stores", "object", "version")
+    __slots__ = ("_name", "_networks", "_stores", "object", "version")
 
     def __init__(self, stdin: bytes) -> None:
         """Read what came in on stdin. Raises Undecodable."""
@@ -248,13 +242,16 @@ class Config:
         self._name = ""
         self._networks: dict[Address | None, Network] = {}
         self._stores: dict[bool, StoreConfig] = {}
-        self._log_levels: dict[bool, str] = {}
 
     def log_level(self, *, strict: bool = True) -> str:
-        """See log_level()."""
-        if strict not in self._log_levels:
-            self._log_levels[strict] = log_level(self.object, strict=strict)
-        return self._log_levels[strict]
+        """What `ipam.logLevel` says. Not `strict` (DEL, GC): what is wrong means none."""
+        ipam = self.object.get("ipam")
+        value = fields(ipam).get("loglevel") if isinstance(ipam, dict) else None
+        if value is None:
+            return "none"
+        from ipam import log
+
+        return log.level(value, strict=strict)
 
     def name(self) -> str:
         """See name_of()."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from ipam import cni, jsontext
-from ipam.errors import Undecodable
+from ipam.errors import InvalidConfig, Undecodable
+from ipam.jsontext import quote
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,9 +21,18 @@ _NAMES = {number: name for name, number in LEVELS.items()}
 _QUIET = ("CHECK", "STATUS", "VERSION")  # they change nothing, and runtimes ask every few seconds
 
 
-def recorder(level: str, request: Request, network: str, host: Host) -> Callable[[Reply], None] | None:
-    """What puts the line into a Reply; None where `level` lets none through."""
-    most = LEVELS[level]
+def level(value: object, *, strict: bool) -> str:
+    """One of LEVELS, as a config names it. Not `strict`: what is wrong means none. Raises InvalidConfig."""
+    if isinstance(value, str) and (not value or value in LEVELS):
+        return value or "none"
+    if strict:
+        raise InvalidConfig(f"ipam.logLevel must be one of {', '.join(LEVELS)}, not {quote(value)}")
+    return "none"
+
+
+def recorder(named: str, request: Request, network: str, host: Host) -> Callable[[Reply], None] | None:
+    """What puts the line into a Reply; None where that level lets none through."""
+    most = LEVELS[named]
     if most < 0:
         return None
     began = host.clock()

@@ -172,19 +172,21 @@ class StoreConfig(Value):
 
     `durable` is `durability: full`: answer only when a power cut could not undo the change. `node` is what this
     node is called there, its host name where empty. `password_file` is the path of a file with the password for
-    the URL, or empty.
+    the URL, or empty. `keep` is how much history stays: seconds and bytes, 0 where there is no limit.
     """
 
-    __slots__ = ("durable", "lock_timeout", "node", "password_file", "url")
+    __slots__ = ("durable", "keep", "lock_timeout", "node", "password_file", "url")
 
     def __init__(
-        self, url: str, *, lock_timeout: float = 10.0, durable: bool = False, node: str = "", password_file: str = ""
-    ) -> None:
+        self, url: str, *, lock_timeout: float = 10.0, durable: bool = False, node: str = "", password_file: str = "",
+        keep: tuple[float, int] = (0.0, 0),
+    ) -> None:  # fmt: skip
         self.url = url
         self.lock_timeout = lock_timeout
         self.durable = durable
         self.node = node
         self.password_file = password_file
+        self.keep = keep
 
     @property
     def shown(self) -> str:

@@ -121,6 +121,10 @@ class Index:
         """How long history was at the last stamp(), and the link of its last event; None without a table."""
         return (self._history, self._link) if self._open(write=False) else (0, None)
 
+    def history_size(self) -> int:
+        """How long history was at the last stamp()."""
+        return self.chained()[0]
+
     def follow(self, link: bytes) -> None:
         """Say which link the next event follows; it is written with the next stamp()."""
         self._link = link

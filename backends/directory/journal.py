@@ -159,6 +159,11 @@ class Journal:
         *lines, rest = posix.pread(self._open(), max(0, self.size() - start), start).split(b"\n")
         return None if rest else [event for event in map(decode, lines) if event is not None]
 
+    def event_behind(self, offset: int) -> Event | None:
+        """The first event whose line begins behind that byte."""
+        _, _, rest = posix.pread(self._open(), 2 * _LONGEST, offset).partition(b"\n")
+        return next((event for event in map(decode, rest.split(b"\n")[:-1]) if event is not None), None)
+
     def end_line(self) -> None:
         """Let the next line begin a line, where the last one was torn."""
         size = self.size()

@@ -34,6 +34,7 @@ def seal(now: float, removed: int, carried: list[bytes], head: bytes) -> bytes:
         "sealed": now,
         "removed": removed,
         "carried": len(carried),
+        "bytes": sum(map(len, carried)),
         "digest": chain.text(chain.link(chain.START, b"".join(carried))).decode(),
         "head": chain.text(head).decode(),
     }
@@ -49,7 +50,9 @@ def parse_seal(line: bytes) -> dict[str, Any] | None:
     except CniError:
         return None
     texts = isinstance(value, dict) and all(isinstance(value.get(key), str) for key in ("digest", "head"))
-    numbers = isinstance(value, dict) and all(isinstance(value.get(key), int) for key in ("removed", "carried"))
+    numbers = isinstance(value, dict) and all(
+        isinstance(value.get(key), int) for key in ("removed", "carried", "bytes")
+    )
     return value if texts and numbers and isinstance(value, dict) else None
 
 

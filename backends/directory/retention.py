@@ -40,6 +40,32 @@ def forget(place: Place, before: float, now: float) -> int:
     return old.removed
 
 
+def shorten(place: Place, age: float, size: int, now: float) -> int:
+    """Forget what is older than `age` seconds, and of more than `size` bytes the oldest quarter; 0: no limit.
+
+    Not before an eighth of the file can go at once, since the rest of it has to be written anew. What was carried on
+    behind the seal is not counted: leases that are held keep their claims.
+    """
+    end = place.journal.size()
+    begin = _behind_the_seal(place)
+    before = 0.0
+    if age:
+        oldest = place.journal.event_behind(begin + (end - begin) // 8)
+        before = now - age if oldest is not None and oldest.time < now - age else 0.0
+    if size and end - begin > size:
+        newest = place.journal.event_behind(end - size * 3 // 4)
+        before = max(before, newest.time if newest is not None else 0.0)
+    return forget(place, before, now) if before else 0
+
+
+def _behind_the_seal(place: Place) -> int:
+    """Where in the file the events begin that no seal stands for."""
+    for (_start, end), line in read_lines(place.records):
+        seal = proof.parse_seal(line)
+        return end + seal["bytes"] if seal is not None else end - len(line) - 1
+    return 0
+
+
 class _Sorted:
     """The lines of a history, sorted into those that are forgotten, carried on as claims of leases, and kept."""
 

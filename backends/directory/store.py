@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 _MOST_KEPT = 64
 _TRIES = 100  # to find a directory and a lock that stay in place for a transaction
+SEGMENT = 1 << 20
+"""Bytes by which history grows until it is looked whether it is to be shortened."""
+
 _RUNS = 5  # of one change, when others keep making files under its feet without the lock
 
 
@@ -35,12 +38,15 @@ class DirectoryStore(Store):
 
     traits = frozenset({Trait.CHAINED, Trait.DURABLE, Trait.HISTORY, Trait.REPLAY})
 
-    def __init__(self, root: str, host: Host, *, lock_timeout: float, durable: bool) -> None:
-        """`root` is the data directory's absolute path, `lock_timeout` in seconds."""
+    def __init__(
+        self, root: str, host: Host, *, lock_timeout: float, durable: bool, keep: tuple[float, int] = (0.0, 0)
+    ) -> None:
+        """`root` is the data directory's absolute path, `lock_timeout` in seconds; `keep`: see StoreConfig."""
         self._root = root
         self._host = host
         self._timeout = lock_timeout
         self._durable = durable
+        self._keep = keep if any(keep) else None
         self._kept: dict[str, Place] = {}
 
     def transact(self, network: str, change: Callable[[Transaction], T]) -> T:
@@ -121,6 +127,7 @@ class DirectoryStore(Store):
         place.learn()
 
     def _run(self, place: Place, network: str, change: Callable[[Transaction], T]) -> T:
+        before = place.index.history_size()
         for _ in range(_RUNS):
             tx = DirectoryTransaction(place, network, self._host, durable=self._durable)
             try:
@@ -129,10 +136,18 @@ class DirectoryStore(Store):
             except (Stale, NotRegular):  # lease files under our feet, or junk in the place of the index's files
                 self._recover(place, network)
             else:
+                if self._keep is not None and place.index.history_size() // SEGMENT != before // SEGMENT:
+                    self._shorten(place)
                 return result
         raise TryAgain(
             f"{place.name} changes while it is locked", "another program writes there without taking the lock"
         )
+
+    def _shorten(self, place: Place) -> None:
+        from backends.directory import retention
+
+        if self._keep is not None:
+            retention.shorten(place, *self._keep, self._host.clock())
 
     def _view(self) -> View:
         from backends.directory.view import View
@@ -205,4 +220,4 @@ def open_store(config: StoreConfig, host: Host) -> DirectoryStore:
             f"ipam.store must be file:///absolute/path, not {quote(config.url)}", "three slashes: no host name"
         )
     root = path.rstrip("/") or "/"
-    return DirectoryStore(root, host, lock_timeout=config.lock_timeout, durable=config.durable)
+    return DirectoryStore(root, host, lock_timeout=config.lock_timeout, durable=config.durable, keep=config.keep)

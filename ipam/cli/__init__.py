@@ -35,6 +35,7 @@ COMMANDS = {
     "import": "restore the leases of a snapshot into an empty store",
     "audit": "find what is wrong across nodes",
     "report": "make a page of HTML that needs nothing else",
+    "forget": "remove events older than that from history; claims of leases still held stay",
     "verify": "prove that no event was changed, cut out, moved or cut off",
     "metrics": "figures of this node's stores in Prometheus' text format",
 }

@@ -212,7 +212,7 @@ def test_completion_completes_commands_and_networks(node: Node) -> None:
         return [line.partition(",")[2] for line in done.stdout.splitlines()]
 
     assert completed("ipam le", 1) == ["leases"]
-    assert completed("ipam re", 1) == ["release", "restore"]
+    assert completed("ipam re", 1) == ["release", "restore", "report"]
     assert "--stale" in completed("ipam leases --st", 2)
 
 

@@ -42,6 +42,11 @@ class Written:
             self._store = open_store(StoreConfig(f"file://{self.root}"), self.host)
         return self._store
 
+    def use(self, store: Store) -> None:
+        """Work with a store that was opened otherwise."""
+        self.close()
+        self._store = store
+
     def close(self) -> None:
         """Let go of the store: the next look is another process's."""
         if self._store is not None:

@@ -1,0 +1,25 @@
+"""`ipam forget`: history that is old enough goes, in any store."""
+
+from __future__ import annotations
+
+import click
+
+from ipam.cli import sites
+from ipam.inspection.times import format_moment, parse_duration
+
+
+@click.command("forget")
+@click.option("--older-than", "age", required=True, metavar="DURATION", help="Such as 90d: what is older goes.")
+@click.option("--network", metavar="NAME", help="Of this network alone.")
+@sites.options
+def command(*, scope: sites.Scope, age: str, network: str | None) -> int:
+    """Remove events older than that from history; claims of leases still held stay.
+
+    For a timer, where `historyKeep` does not see to it: databases, and limits of the operator's own.
+    """
+    before = scope.host.clock() - parse_duration(age)
+    with scope.sites(network) as found:
+        for site in found:
+            count = site.store.forget(site.name, before)
+            click.echo(f"{site.name}: {count} events from before {format_moment(before)} forgotten")
+    return scope.status
