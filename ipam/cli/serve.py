@@ -25,4 +25,6 @@ def command(*, path: Path, metrics: str) -> None:
     Until SIGTERM.
     """
     # In this process's place: for as long as the daemon runs, it would have the command line's modules in memory.
-    os.execv(sys.executable, [sys.executable, "-P", "-m", "ipam.daemon", str(path), metrics])  # noqa: S606 - no shell is wanted
+    lean = "-I" if sys.flags.isolated else "-P"
+    daemon = [sys.executable, lean, "-m", "ipam.daemon", str(path), metrics]
+    os.execv(sys.executable, daemon)  # noqa: S606 - no shell is wanted
