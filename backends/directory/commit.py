@@ -82,22 +82,27 @@ class Commit:
             raise
         except BaseException:
             if self._undo():
-                _done(place.stamp, self._end, self._clock())
+                _done(self._restamp)
             raise
         if not written:
             return
         self._write_cursors()
-        if when_committed is not None:
-            when_committed()
         try:
+            times = place.index.mark(place.leases, self._clock())
+            if when_committed is not None:
+                when_committed()
             self._write_index()
             change.taken.save()
             self._tell_boot()
             place.index.follow(self._link)
-            place.stamp(self._end + sum(map(len, self._lines)), self._clock())
+            place.stamp(self._end + sum(map(len, self._lines)), times)
         except OSError:
             return
         place.keep_learned()
+
+    def _restamp(self) -> None:
+        """After an undo: all is as it was, but for the times."""
+        self._place.stamp(self._end, self._place.index.mark(self._place.leases, self._clock()))
 
     def _write_cursors(self) -> None:
         for range_set, address in self._change.cursors.items():

@@ -137,17 +137,20 @@ class Index:
         """Whether the history file is as long as the last stamp() left it. If not, its places mean nothing."""
         return self._open() and size == self._history
 
-    def stamp(self, network: int, history: int, now: float) -> tuple[int, int]:
-        """Declare the table current: call it last, under the lock. `now` is in seconds since the epoch.
+    def mark(self, network: int, now: float) -> tuple[int, int]:
+        """Give the network's directory a time that only we give: what anybody changes from now on will show.
 
-        The times that the network's directory has then: of modification and of change, in nanoseconds.
+        The times that it has then, of modification and of change, in nanoseconds; `now` is in seconds.
         """
         moment = max(1, int(now * 1e9) - _PAST)
         posix.utime(network, ns=(moment, moment))
-        self._stamp, self._begun, self._history = moment, 0, history
-        self._changed = posix.fstat(network).st_ctime_ns
+        return moment, posix.fstat(network).st_ctime_ns
+
+    def stamp(self, times: tuple[int, int], history: int) -> None:
+        """Declare the table current for a directory with these times: call it last, under the lock."""
+        self._stamp, self._changed = times
+        self._begun, self._history = 0, history
         self._write_header()
-        return moment, self._changed
 
     def distrust(self) -> None:
         """Declare the table not current: until the next stamp(), every call recovers first."""

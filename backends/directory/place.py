@@ -110,9 +110,9 @@ class Place:
             self.nothing_rests = False
             self.bitmaps.forget()
 
-    def stamp(self, history: int, now: float) -> None:
-        """Declare the index current: call it last, under the lock. See Index.stamp()."""
-        times = self.index.stamp(self.leases, history, now)
+    def stamp(self, history: int, times: tuple[int, int]) -> None:
+        """Declare the index current: call it last, under the lock. See Index.mark() and stamp()."""
+        self.index.stamp(times, history)
         if self._seen is not None:
             self._seen = (*times, *self._seen[2:])
 

@@ -52,7 +52,7 @@ def recover(place: Place, network: str, host: Host) -> None:
     place.index.rewrite([(mark, address, where) for (mark, address), where in known.items()], bare)
     place.bitmaps.close()
     taken.rewrite(place.taken, [*scan.holders, *scan.blocked])
-    place.stamp(place.journal.size(), host.clock())
+    place.stamp(place.journal.size(), place.index.mark(place.leases, host.clock()))
 
 
 def _settle_interrupted(place: Place, scan: Scan, known: Known) -> None:

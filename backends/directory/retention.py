@@ -36,7 +36,7 @@ def forget(place: Place, before: float, now: float) -> int:
         _replace(place.records, data, max(place.journal.size(), len(data)))
         place.journal.close()
         finish_forgetting(place)
-        place.stamp(place.journal.size(), now)
+        place.stamp(place.journal.size(), place.index.mark(place.leases, now))
     return old.removed
 
 

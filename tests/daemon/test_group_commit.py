@@ -25,11 +25,17 @@ Call = tuple[dict[str, str], bytes]
 Answer = tuple[int, bytes, bytes]
 
 
+def state(service: Service) -> str:
+    """What the daemon's process does: R(unning), S(leeping), T (stopped) …, proc(5)."""
+    return Path(f"/proc/{service.pid}/stat").read_text().rpartition(")")[2].split()[0]
+
+
 @contextmanager
 def stopped(service: Service) -> Iterator[None]:
     """A daemon that sees nothing, so that whoever calls meanwhile has called when it wakes up."""
+    until(lambda: state(service) == "S")  # it waits for callers, and is not on its way to answer one
     os.kill(service.pid, signal.SIGSTOP)
-    until(lambda: Path(f"/proc/{service.pid}/stat").read_text().rpartition(")")[2].split()[0] in "tT")
+    until(lambda: state(service) in "tT")
     try:
         yield
     finally:

@@ -169,7 +169,7 @@ def test_nobody_waits_for_the_health_of_a_store(serve: Serve, tmp_path: Path) ->
         runtime.send(environment("STATUS"), stdin)
         operator.send({"IPAM_QUERY": "status"})
         until("both are asked aside", lambda: threads(service) > 2)
-        for number in range(20):
+        for number in range(5):
             assert ask(service.socket, environment("ADD", f"c{number}"), stdin)[0] == 0
         assert threads(service) > 1
         assert runtime.receive() == (0, b"", b"")
