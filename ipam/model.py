@@ -195,7 +195,9 @@ class StoreConfig(Value):
         authority, slash, path = rest.partition("/")
         user, at, server = authority.rpartition("@")
         name, colon, _password = user.partition(":")
-        return f"{scheme}{slashes}{name}{':***' if colon else ''}{at}{server}{slash}{path}"
+        place, mark, query = path.partition("?")
+        shown = "&".join(["password=***" if part.startswith("password=") else part for part in query.split("&")])
+        return f"{scheme}{slashes}{name}{':***' if colon else ''}{at}{server}{slash}{place}{mark}{shown}"
 
 
 class Lease(Value):

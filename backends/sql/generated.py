@@ -17,10 +17,10 @@ TABLES = (
     ),
     (
         "CREATE TABLE events ( id INTEGER NOT NULL, network INTEGER NOT NULL, time DOUBLE NOT NULL, boot TEXT"
-        " NOT NULL, what TEXT NOT NULL, cause TEXT NOT NULL, note TEXT NOT NULL, trace TEXT NOT NULL, address"
-        " BLOB NOT NULL, container_id TEXT NOT NULL, ifname TEXT NOT NULL, range_set INTEGER, namespace TEXT "
-        "NOT NULL, pod TEXT NOT NULL, uid TEXT NOT NULL, since DOUBLE NOT NULL, claimed_in TEXT NOT NULL, "
-        "node TEXT NOT NULL, PRIMARY KEY (id) )"
+        " NOT NULL, what TEXT NOT NULL, cause TEXT NOT NULL, note TEXT NOT NULL, address BLOB NOT NULL, "
+        "container_id TEXT NOT NULL, ifname TEXT NOT NULL, range_set INTEGER, namespace TEXT NOT NULL, pod "
+        "TEXT NOT NULL, uid TEXT NOT NULL, since DOUBLE NOT NULL, claimed_in TEXT NOT NULL, node TEXT NOT "
+        "NULL, PRIMARY KEY (id) )"
     ),
     ("CREATE INDEX events_by_address ON events (network, address)"),
     ("CREATE INDEX events_by_attachment ON events (network, container_id)"),
@@ -116,10 +116,10 @@ STATEMENTS = {
     "add_boot": ("INSERT INTO boots (network, node, boot) VALUES (:network, :node, :boot)"),
     "set_boot": ("UPDATE boots SET boot=:boot WHERE boots.network = :net AND boots.node = :of"),
     "add_event": (
-        "INSERT INTO events (network, time, boot, what, cause, note, trace, address, container_id, ifname, "
+        "INSERT INTO events (network, time, boot, what, cause, note, address, container_id, ifname, "
         "range_set, namespace, pod, uid, since, claimed_in, node) VALUES (:network, :time, :boot, :what, "
-        ":cause, :note, :trace, :address, :container_id, :ifname, :range_set, :namespace, :pod, :uid, :since,"
-        " :claimed_in, :node)"
+        ":cause, :note, :address, :container_id, :ifname, :range_set, :namespace, :pod, :uid, :since, "
+        ":claimed_in, :node)"
     ),
     "events": (
         "SELECT events.time, events.boot, events.what, events.cause, events.note, events.address, "

@@ -88,7 +88,6 @@ def event_values(network: int, event: Event) -> Values:
         "what": event.what,
         "cause": text(event.cause),
         "note": text(event.note),
-        "trace": "",
     }
 
 

@@ -104,7 +104,6 @@ events = Table(
     Column("what", Text, nullable=False),
     Column("cause", Text, nullable=False),
     Column("note", Text, nullable=False),
-    Column("trace", Text, nullable=False),
     Column("address", _KEY, nullable=False),
     *_lease_columns(),
     Index("events_in_order", "network", "id"),

@@ -79,7 +79,7 @@ class ServerDatabase(Database):
             self._url = make_url(config.url).set(drivername="postgresql+psycopg")
         except (exc.ArgumentError, ValueError):
             raise InvalidConfig(f"store {quote(config.shown)} is no URL of a database") from None
-        self._place = self._url.render_as_string(hide_password=True)
+        self._place = config.shown
         self._engine = create_engine(
             self._url,
             creator=self._connect,

@@ -20,7 +20,14 @@ _TOO_LONG = "57014"  # query_canceled: statement_timeout has
 _NO_TABLE = "42P01"  # undefined_table
 _NO_SPACE = "53100"  # disk_full
 _READ_ONLY = "25006"  # read_only_sql_transaction: a standby
-_SOON = ("starting up", "recovery mode", "shutting down", "too many clients", "remaining connection slots")
+_SOON = (
+    "starting up",
+    "recovery mode",
+    "shutting down",
+    "too many clients",
+    "too many connections",
+    "remaining connection slots",
+)
 _LONGEST = 300  # characters of what a server says
 
 

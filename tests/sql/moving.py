@@ -11,6 +11,13 @@ from tests.sql.allocation import opened
 
 FIRST4, FIRST6 = 0x0A140000 + 2, 0xFD00 << 112 | 2
 _BATCH = 1000
+IN_SMALL_STEPS = """\
+import sys
+from ipam import migration
+from ipam.cli import main
+migration._BATCH = 20
+main(sys.argv[1:])
+"""
 
 
 def fill(url: str, leases: int, network: str = "net") -> None:
@@ -50,7 +57,8 @@ def command(source: str, target: str, *options: str) -> list[str]:
 
 def kill_half_way(source: str, target: str, events: int, *, at_least: int = 1) -> int:
     """Begin to move, and kill that when the target has some of so many events; how many it has then."""
-    mover = subprocess.Popen(command(source, target), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    argv = [sys.executable, "-c", IN_SMALL_STEPS, "store", "migrate", source, target]
+    mover = subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     with opened(target) as store:
         while sum(1 for _ in store.history("net")) < at_least:
             assert mover.poll() is None, "it was through before it could be killed"

@@ -43,8 +43,8 @@ def test_two_hundred_processes_at_once_all_get_an_address(one_shot: Path, tmp_pa
     assert {address(stdout) for stdout in said} == set(found)
     assert sorted(found.values()) == sorted(names)
     assert_sound(url)
-    call(one_shot, url, "DEL", names)
-    assert held(url) == {}
+    call(one_shot, url, "DEL", names[:20])
+    assert sorted(held(url).values()) == sorted(names[20:])
     assert_sound(url)
 
 

@@ -207,6 +207,39 @@ def test_two_hosts_that_make_one_network_at_once_both_succeed(url: str) -> None:
         assert len(list(one.leases("net"))) == len(leases) + 1 == 2
 
 
+@pytest.mark.parametrize("state", ["40001", "40P01"], ids=["serialization failure", "deadlock"])
+def test_a_change_that_meets_a_conflict_runs_again(state: str, url: str) -> None:
+    runs = []
+
+    def change(tx: Transaction) -> None:
+        tx.claim(LEASE, Cause.ADD)
+        runs.append(1)
+        if len(runs) < 3:
+            connection = tx._session._connection  # type: ignore[attr-defined]
+            connection.exec_driver_sql(f"DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '{state}'; END $$")
+
+    with opened(url) as store:
+        store.transact("net", change)
+        assert len(runs) == 3
+        assert list(store.leases("net")) == [LEASE]
+        assert len(list(store.history("net"))) == 1
+
+
+def test_a_server_without_room_for_another_connection_is_waited_for(postgresql: Cluster, url: str) -> None:
+    postgresql.sql("CREATE ROLE limited LOGIN CONNECTION LIMIT 1")
+    postgresql.sql("GRANT ALL ON ALL TABLES IN SCHEMA public TO limited", url.partition("@/")[2].partition("?")[0])
+    postgresql.sql("GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO limited", url.partition("@/")[2].partition("?")[0])
+    limited = url.replace("//ipam@", "//limited@")
+    with opened(limited) as first, opened(limited) as second, opened(limited, lock_timeout=PATIENCE) as third:
+        add(first, "one")  # whose connection stays open
+        with pytest.raises(StoreUnavailable, match="too many connections"):
+            add(third, "three")
+        leave = Thread(target=lambda: (time.sleep(PATIENCE), first.close()))
+        leave.start()
+        add(second, "two")
+        leave.join()
+
+
 def test_a_password_may_come_from_a_file(postgresql: Cluster, url: str, tmp_path: Path) -> None:
     file = tmp_path / "password"
     for content, said in ((b"", "one line"), (b"a\nb\n", "one line"), (b"\xff", "one line")):

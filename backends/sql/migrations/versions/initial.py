@@ -75,7 +75,7 @@ def upgrade() -> None:
         Column("id", _NUMBER, primary_key=True, autoincrement=True),
         Column("network", Integer, nullable=False),
         Column("time", Double, nullable=False),
-        *[Column(name, Text, nullable=False) for name in ("boot", "what", "cause", "note", "trace")],
+        *[Column(name, Text, nullable=False) for name in ("boot", "what", "cause", "note")],
         Column("address", _KEY, nullable=False),
         *_lease_columns(),
     )
