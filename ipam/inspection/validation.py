@@ -37,6 +37,7 @@ IPAM = (
     "nodeName",
     "lockTimeout",
     "durability",
+    "logLevel",
 )
 """The keys that are read, as conf/README lists them."""
 

@@ -17,6 +17,12 @@ ROOT = Path(__file__).parents[2]
 EXAMPLES = sorted((ROOT / "conf").glob("*.conflist"))
 
 
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    """One store is enough here."""
+    return f"file://{tmp_path}/networks"
+
+
 def findings(node: Node, path: Path, *more: str) -> list[tuple[str, str]]:
     """(level, key) of what is found."""
     (network,) = json.loads(node.run("validate", str(path), *more, "-o", "json").out)["networks"]
