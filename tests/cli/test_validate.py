@@ -57,6 +57,7 @@ def test_the_keys_are_those_of_the_reference() -> None:
     assert {key.removeprefix("ipam.") for key in keys if key.count(".") == 1} == set(validation.IPAM)
     assert {key.rpartition(".")[2] for key in keys if key.startswith("ipam.ranges[][].")} == set(validation.RANGE)
     assert {key.rpartition(".")[2] for key in keys if key.startswith("ipam.routes[].")} == set(validation.ROUTE)
+    assert {key.rpartition(".")[2] for key in keys if key.startswith("ipam.historyKeep.")} == set(validation.KEEP)
 
 
 @pytest.mark.parametrize(
