@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import NamedTuple
 
@@ -85,7 +86,7 @@ def command(
     runtimes; *unknown* otherwise. Only stale ones are freed, and only if an earlier pass, at least a grace period
     ago, saw them stale as well, or with --now. `ipam restore` brings a lease back while its address rests.
     """
-    moment = scope.host.clock()
+    moment = time.clock_gettime(time.CLOCK_BOOTTIME)  # whatever is done to the clock between two passes
     with scope.sites(network) as found:
         evidence = Evidence(scope.host, results, youngest)
         sightings = Sightings(seen, scope.host.boot)

@@ -11,7 +11,7 @@ from datetime import datetime
 import click
 
 from ipam.cli import output, sites
-from ipam.cli.output import aligned, counted, emit, write_csv
+from ipam.cli.output import aligned, counted, emit, end_at_once, write_csv
 from ipam.cli.rows import EVENT, event_row
 from ipam.inspection.selection import Selection
 from ipam.inspection.times import MOMENTS, parse_moment
@@ -82,6 +82,7 @@ def _chosen(site: Site, wanted: Selection, since: float | None) -> Iterator[Even
 
 def _follow(found: list[Site], wanted: Selection, since: float | None, output: str) -> None:
     """Print what was, and then what comes, for ever. Two looks may see the same moment: each event is told once."""
+    end_at_once()
     titles = True
     told: dict[str, tuple[float | None, list[Event]]] = {site.name + site.url: (since, []) for site in found}
     while True:

@@ -9,7 +9,7 @@ import time
 import click
 
 from ipam.cli import output, sites
-from ipam.cli.output import counted, emit, is_terminal
+from ipam.cli.output import counted, emit, end_at_once, is_terminal
 from ipam.cli.rows import LEASE, lease_row
 from ipam.inspection.selection import ORDERS, Selection
 
@@ -49,7 +49,9 @@ def command(
     Of all networks, or of NETWORK. SET is the number of the range set that the address is from.
     """
     wanted = Selection(pod, container, address)
-    if not watch:
+    if watch:
+        end_at_once()
+    else:
         gc.disable()  # it would look again and again at leases that are all needed until the end
     while True:
         with scope.sites(network) as found:

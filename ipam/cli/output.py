@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import signal
 import sys
 import time
 
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 
     Row = dict[str, Any]
     T = TypeVar("T")
+
+INTERRUPTED = 130
+"""The exit status of a program that SIGINT ended, as shells report it."""
 
 FORMATS = ("table", "json", "csv")
 
@@ -170,6 +174,11 @@ def _write_styled(rows: list[Row], columns: Sequence[Column]) -> None:
 def is_terminal(stream: TextIO) -> bool:
     """Whether somebody sees it: colours, bars and progress are for terminals alone."""
     return stream.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def end_at_once() -> None:
+    """From now on Ctrl-C ends the process on the spot: for who looks again and again, and has nothing in hand."""
+    signal.signal(signal.SIGINT, lambda _number, _frame: os._exit(INTERRUPTED))
 
 
 def counted(items: Iterable[T], what: str) -> Iterator[T]:

@@ -8,12 +8,12 @@ from ipam.inspection.times import format_duration
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from ipam.model import Host, Lease
 
 LIVE, STALE, UNKNOWN = "live", "stale", "unknown"
-DEAD, ENDED, KEPT, SILENT = "dead", "ended", "kept", "silent"
+DEAD, ENDED, KEPT, PENDING, SILENT = "dead", "ended", "kept", "pending", "silent"
 
 NEEDED = 2
 """So many independent witnesses must call an attachment dead."""
@@ -24,7 +24,8 @@ class Sign(NamedTuple):
 
     LIVE: it is there. DEAD: it is not. ENDED: it is known, and has ended, which is DEAD with certainty. KEPT: what is
     left of it is there, with nothing running in it, which is DEAD where another says ENDED, and LIVE otherwise.
-    SILENT: nothing can be told.
+    PENDING: it was never said to be over, so that it is not stale unless another says ENDED, or that was in an earlier
+    boot. SILENT: nothing can be told.
     """
 
     witness: str
@@ -45,19 +46,20 @@ class Verdict(NamedTuple):
 def judge(lease: Lease, signs: Iterable[Sign], host: Host, youngest: float) -> Verdict:
     """The verdict on a lease of a node's: stale only if NEEDED witnesses call it dead, and none calls it live.
 
-    Leases of other nodes, and those that are younger than `youngest` (seconds), whose container may still be on its
-    way, are never stale.
+    Leases of other nodes, those that are younger than `youngest` (seconds), whose container may still be on its way,
+    and those that name no interface, which somebody may have made by hand, are never stale.
     """
     age = host.clock() - lease.since if lease.since else None
     elsewhere = lease.node not in ("", host.node)
-    own = [_age(age, youngest), _boot(lease, host)] if not elsewhere else [_elsewhere(lease)]
-    told = (*own, *(() if elsewhere else signs))
+    boot = _boot(lease, host)
+    told = (_elsewhere(lease),) if elsewhere else (_age(age, youngest), boot, *_record(lease), *signs)
     says = {sign.says for sign in told}
     if LIVE in says or (KEPT in says and ENDED not in says):
         return Verdict(LIVE, told)
     young = age is not None and age < youngest
+    pending = PENDING in says and ENDED not in says and boot.says != DEAD
     dead = {sign.witness for sign in told if sign.says in (DEAD, ENDED, KEPT)}
-    if elsewhere or young or not lease.attachment.container_id or len(dead) < NEEDED:
+    if elsewhere or young or pending or not lease.attachment.ifname or len(dead) < NEEDED:
         return Verdict(UNKNOWN, told)
     return Verdict(STALE, told)
 
@@ -79,6 +81,11 @@ def _boot(lease: Lease, host: Host) -> Sign:
     if lease.boot == host.boot:
         return Sign("boot", SILENT, "this one")
     return Sign("boot", DEAD, f"an earlier one, {lease.boot[:8]}")
+
+
+def _record(lease: Lease) -> Iterator[Sign]:
+    if not lease.attachment.ifname:
+        yield Sign("record", SILENT, "no interface is named: made by hand, or by an old host-local")
 
 
 def _elsewhere(lease: Lease) -> Sign:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 ERROR, WARNING = "error", "warning"
 
 RANGE = ("subnet", "rangeStart", "rangeEnd", "gateway")
+KEEP = ("days", "megabytes")
 ROUTE = ("dst", "gw", "mtu", "advmss", "priority", "table", "scope")
 IPAM = (
     "type",
@@ -37,12 +38,14 @@ IPAM = (
     "nodeName",
     "lockTimeout",
     "durability",
+    "historyKeep",
+    "logLevel",
 )
 """The keys that are read, as conf/README lists them."""
 
 IGNORED = {
     "file": ("passwordFile",),
-    "memory": ("dataDir", "lockTimeout", "durability", "passwordFile"),
+    "memory": ("dataDir", "lockTimeout", "durability", "passwordFile", "historyKeep"),
     "sqlite": ("durability", "passwordFile"),
 }
 """By the scheme of the store: keys that mean nothing to it."""
@@ -95,6 +98,7 @@ def unknown_keys(conf: Object) -> Iterator[Finding]:
     for number, items in enumerate(_list(section.get("ranges"))):
         for place, item in enumerate(_list(items)):
             yield from _unknown(item, RANGE, f"ipam.ranges[{number}][{place}]")
+    yield from _unknown(section.get("historykeep"), KEEP, "ipam.historyKeep")
     for number, item in enumerate(_list(section.get("routes"))):
         yield from _unknown(item, ROUTE, f"ipam.routes[{number}]")
 

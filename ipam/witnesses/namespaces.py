@@ -92,7 +92,7 @@ class Namespaces:
                 self.unseen.append(text)
                 continue
             if done.returncode:
-                if path.exists() and _inode(path) == inode:
+                if _may_be_there(path, inode):
                     self.unseen.append(text)
                 continue
             self._note(done.stdout, done.stdout, text, self.empty)
@@ -133,6 +133,16 @@ def _shows_the_node(proc: Path) -> bool:
     if _INITIAL_PID_NAMESPACE in {_inode(proc / name / "ns/pid") for name in ("self", "1")}:
         return True
     return _read(proc / "1/comm") == "systemd\n"
+
+
+def _may_be_there(path: Path, inode: int) -> bool:
+    """Whether a mount that could not be looked into has not just been removed."""
+    try:
+        return path.stat().st_ino == inode
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True
 
 
 def _inode(path: Path) -> int | None:

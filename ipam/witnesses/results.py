@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from ipam.inspection.staleness import DEAD, SILENT, Sign
+from ipam.inspection.staleness import DEAD, PENDING, SILENT, Sign
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class Results:
         who = lease.attachment
         name = f"{network}-{who.container_id}-{who.ifname}"
         if name in self._names or (not who.ifname and any(each.startswith(name) for each in self._names)):
-            return Sign(NAME, SILENT, "there is one: no DEL was called")
+            return Sign(NAME, PENDING, "there is one: no DEL was called")
         if self._unseen:
             return Sign(NAME, SILENT, f"cannot be read: {self._unseen[0]}")
         if not self._seen:

@@ -44,17 +44,18 @@ class Runtimes:
         self._told: dict[str, Listed] = {}
         self._silent: list[str] = []
         for kind in KINDS if kinds is None else kinds:
-            socket = next((path for path in kind.sockets if path.is_socket()), None)
             program = shutil.which(kind.command)
-            if socket is None and (kind.sockets or program is None):
-                continue
-            if program is None:
-                self._silent.append(f"{kind.name} runs here, and {kind.command} is missing to ask it")
-                continue
-            try:
-                self._told[kind.name] = kind.ask(socket or Path("/"))
-            except Silence as error:
-                self._silent.append(f"{kind.name} does not tell: {error}")
+            sockets = [path for path in kind.sockets if path.is_socket()]
+            if not kind.sockets and program is not None:
+                sockets = [Path("/")]
+            for socket in sockets:
+                if program is None:
+                    self._silent.append(f"{kind.name} runs here, and {kind.command} is missing to ask it")
+                    continue
+                try:
+                    self._told.setdefault(kind.name, {}).update(kind.ask(socket))
+                except Silence as error:
+                    self._silent.append(f"{kind.name} does not tell: {error}")
 
     def sign(self, lease: Lease) -> Sign:
         """What this witness says of a lease."""
@@ -154,8 +155,14 @@ def _text(item: dict[str, object], key: str) -> str:
     return value
 
 
+CONTAINERD = (
+    Path("/run/containerd/containerd.sock"),
+    Path("/run/k3s/containerd/containerd.sock"),
+    Path("/var/snap/microk8s/common/run/containerd.sock"),
+)
+
 KINDS = (
-    Runtime("containerd", "ctr", (Path("/run/containerd/containerd.sock"),), ask_containerd),
+    Runtime("containerd", "ctr", CONTAINERD, ask_containerd),
     Runtime("cri-o", "crictl", (Path("/run/crio/crio.sock"),), ask_cri),
     Runtime("podman", "podman", (), ask_podman),
     Runtime("docker", "docker", (Path("/run/docker.sock"),), ask_docker),

@@ -5,15 +5,23 @@ from pathlib import Path
 import pytest
 
 from tests.cli.node import Node
+from tests.sql.cluster import Cluster
 
-STORES = {"directory": "file://{directory}/networks"}
-"""The URL of an empty store in a directory of the test's own."""
+STORES = ("directory", "sqlite", "postgresql")
 
 
-@pytest.fixture(params=STORES.values(), ids=STORES)
+def empty_store(kind: str, directory: Path, request: pytest.FixtureRequest) -> str:
+    """The URL of an empty store of that kind; files lie in the directory."""
+    if kind == "postgresql":
+        cluster: Cluster = request.getfixturevalue("postgresql")
+        return cluster.store()
+    return {"directory": f"file://{directory}/networks", "sqlite": f"sqlite:///{directory}/leases/ipam.db"}[kind]
+
+
+@pytest.fixture(params=STORES)
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """An empty store."""
-    return str(request.param).format(directory=tmp_path)
+    return empty_store(request.param, tmp_path, request)
 
 
 @pytest.fixture

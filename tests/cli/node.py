@@ -23,6 +23,9 @@ from ipam.plugin import this_host
 from ipam.registry import open_store
 from ipam.store import Store, Transaction
 
+ONE_STORE = pytest.mark.parametrize("url", ["directory"], indirect=True)
+"""For what has nothing to do with the store."""
+
 NAME = "containers"
 SUBNET = "10.203.0.0/24"
 IPAM = [sys.executable, "-m", "ipam.cli"]

@@ -8,10 +8,8 @@ import pytest
 
 from ipam.inspection.consistency import findings
 from ipam.model import IPV4, Address, Attachment, Cause, Lease
-from tests.cli.node import NAME, Node
+from tests.cli.node import NAME, ONE_STORE, Node
 from tests.cli.test_explain import tree
-
-DIRECTORY = pytest.mark.parametrize("url", ["file://{directory}/networks"], indirect=True)
 
 
 def codes(node: Node, *more: str) -> list[str]:
@@ -37,6 +35,7 @@ def lease(last: int, name: str, ifname: str = "eth0") -> Lease:
     return Lease(Address(IPV4, 0x0ACB0000 + last), Attachment(name, ifname), 0, since=1.0)
 
 
+@ONE_STORE
 @pytest.mark.parametrize(
     ("leases", "code"),
     [
@@ -119,7 +118,7 @@ DAMAGES: dict[str, tuple[Damage, list[str], list[str]]] = {
 }
 
 
-@DIRECTORY
+@ONE_STORE
 @pytest.mark.parametrize("name", DAMAGES)
 def test_a_damaged_directory_is_told_and_mended_where_that_needs_no_guess(
     node: Node, tmp_path: Path, name: str
@@ -141,7 +140,7 @@ def test_a_damaged_directory_is_told_and_mended_where_that_needs_no_guess(
     node.add("one-more")
 
 
-@DIRECTORY
+@ONE_STORE
 def test_what_was_mended_is_told(node: Node, tmp_path: Path) -> None:
     node.configure()
     node.add("c1")
@@ -151,7 +150,7 @@ def test_what_was_mended_is_told(node: Node, tmp_path: Path) -> None:
     assert said.err.startswith(f"mended on {NAME}: empty-lease: 10.203.0.9: the lease file is empty")
 
 
-@DIRECTORY
+@ONE_STORE
 def test_a_directory_that_only_go_has_used_is_checked_too(node: Node, tmp_path: Path) -> None:
     leases = tmp_path / "networks" / NAME
     leases.mkdir(parents=True, mode=0o755)

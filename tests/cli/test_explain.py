@@ -7,7 +7,7 @@ import pytest
 
 from ipam.address import format_address
 from ipam.model import Attachment, Cause, Lease
-from tests.cli.node import NAME, Node
+from tests.cli.node import NAME, ONE_STORE, Node
 
 SMALL = "10.203.0.0/29"
 
@@ -15,10 +15,15 @@ SMALL = "10.203.0.0/29"
 def tree(directory: Path) -> dict[Path, tuple[int, bytes]]:
     """All that is in a directory, with its times."""
     return {
-        path: (path.lstat().st_mtime_ns, path.read_bytes() if path.is_file() else b"")
-        for path in directory.rglob("*")
-        if not path.name.endswith(("-wal", "-shm"))
+        path: (path.lstat().st_mtime_ns, path.read_bytes() if path.is_file() else b"") for path in directory.rglob("*")
     }
+
+
+def content(node: Node) -> tuple[object, ...]:
+    """All that the store has of the network; of a directory store every file, and its time."""
+    with node.store() as store:
+        told = [*store.leases(NAME)], [*store.history(NAME)], [*store.resting(NAME)], store.cursors(NAME)
+    return (*told, tree(Path(node.url.removeprefix("file://"))))
 
 
 def told(node: Node, path: Path, *more: str) -> dict[str, object]:
@@ -29,15 +34,15 @@ def told(node: Node, path: Path, *more: str) -> dict[str, object]:
 
 
 @pytest.mark.parametrize("before", [0, 1, 3, 5])
-def test_what_it_tells_is_what_add_then_does(node: Node, tmp_path: Path, before: int) -> None:
+def test_what_it_tells_is_what_add_then_does(node: Node, before: int) -> None:
     path = node.configure(SMALL)
     for number in range(before):
         node.add(f"c{number}", SMALL)
     node.delete("c1")
-    state = tree(tmp_path)
+    state = content(node)
     said = node.run("explain", str(path))
     row = told(node, path)
-    assert tree(tmp_path) == state
+    assert content(node) == state
     assert said.code == 0
     (lease,) = node.add("next", SMALL)
     assert row["leases"] == [{"address": format_address(lease.address), "range_set": 0}]
@@ -101,6 +106,7 @@ def test_leases_of_an_earlier_boot_are_told_of(node: Node) -> None:
     assert "first, 1 leases of an earlier boot would be released" in said.out
 
 
+@ONE_STORE
 def test_a_wrong_config_is_told_with_the_key_and_what_to_write(node: Node) -> None:
     path = node.configure(ranges=None, subnetz="10.203.0.0/24")
     said = node.run("explain", str(path))
@@ -111,6 +117,7 @@ def test_a_wrong_config_is_told_with_the_key_and_what_to_write(node: Node) -> No
     assert "the network address is 10.203.0.0" in node.run("explain", str(path)).out
 
 
+@ONE_STORE
 def test_a_file_without_a_use_of_the_plugin_is_refused(node: Node, tmp_path: Path) -> None:
     path = tmp_path / "other.conflist"
     path.write_text('{"cniVersion": "1.0.0", "name": "n", "plugins": [{"type": "bridge", "ipam": {"type": "dhcp"}}]}')

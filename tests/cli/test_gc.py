@@ -13,7 +13,7 @@ from ipam.cli import evidence
 from ipam.inspection.sightings import Sightings
 from ipam.inspection.sites import Site
 from ipam.model import Attachment, Cause, Lease
-from tests.cli.node import NAME, Node
+from tests.cli.node import NAME, ONE_STORE, Node
 from tests.peer.namespaces import Namespace
 
 Gc = Callable[..., dict[str, dict[str, Any]]]
@@ -89,6 +89,7 @@ def test_what_is_stale_in_two_passes_a_grace_period_apart_is_freed(node: Node, a
     assert gc("--apply")["gone"]["action"] == "due in 5m"  # it is seen for the first time again
 
 
+@ONE_STORE
 def test_a_lease_that_was_not_stale_in_between_starts_anew(node: Node, gc: Gc, results: Path) -> None:
     node.add("gone")
     assert gc("--apply")["gone"]["verdict"] == "stale"
@@ -115,6 +116,7 @@ def node_lease(node: Node) -> Lease:
     return Lease(one_address("10.203.0.2"), Attachment("gone", "eth0"), 0, since=host.clock(), boot=host.boot)
 
 
+@ONE_STORE
 @pytest.mark.parametrize(
     "damage", ["", "{", "[]", '{"boot": "another", "seen": {}}', '{"seen": 5}', '{"boot": 1, "seen": [1]}']
 )
@@ -126,6 +128,7 @@ def test_damaged_sightings_count_for_nothing(node: Node, gc: Gc, tmp_path: Path,
     assert held(node) == {"gone"}
 
 
+@ONE_STORE
 def test_sightings_that_others_could_have_written_count_for_nothing(node: Node, gc: Gc, tmp_path: Path) -> None:
     node.add("gone")
     gc()
@@ -133,12 +136,14 @@ def test_sightings_that_others_could_have_written_count_for_nothing(node: Node, 
     assert gc("--apply", "--grace", "0.001")["gone"]["action"] != "freed"
 
 
+@ONE_STORE
 def test_sightings_that_cannot_be_kept_are_told_of(node: Node, gc: Gc, tmp_path: Path) -> None:
     node.add("gone")
     said = node.run("gc", "--seen", "/proc/nowhere/seen.json")
     assert (said.code, "the next pass will not know of this one" in said.err) == (0, True)
 
 
+@ONE_STORE
 def test_sightings_of_what_is_not_looked_at_are_kept(tmp_path: Path, node: Node) -> None:
     lease = Lease(next(iter(node.add("c1"))).address, Attachment("c1", "eth0"), 0, since=1.0)
     with node.store() as store:
@@ -157,6 +162,7 @@ def test_sightings_of_what_is_not_looked_at_are_kept(tmp_path: Path, node: Node)
         assert Sightings(tmp_path / "s", "next boot").note(other, lease, 50.0) == 50.0
 
 
+@ONE_STORE
 def test_young_leases_are_left_alone(node: Node, gc: Gc) -> None:
     node.now = time.time()
     node.add("new")
@@ -200,6 +206,7 @@ def test_stale_leases_are_listed(node: Node, alive: Namespace, gc: Gc, monkeypat
     assert [row["container"] for row in rows] == ["gone"]
 
 
+@ONE_STORE
 def test_who_did_it_and_why_is_told_when_nothing_is_due(node: Node, gc: Gc) -> None:
     node.add("gone")
     said = node.run("gc", "--now", "--results-dir", str(node.conf_dir), "--seen", str(node.conf_dir / "seen"))

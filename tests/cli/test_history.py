@@ -64,7 +64,11 @@ def test_notes_are_told(lived: Node) -> None:
     assert lived.run("history", "-o", "json").json()[-1]["note"] == "by root: gone"
 
 
-@pytest.mark.parametrize("output", ["json", "csv", "table"])
+@pytest.mark.parametrize(
+    ("url", "output"),
+    [("directory", "csv"), ("directory", "table"), ("sqlite", "json"), ("postgresql", "json")],
+    indirect=["url"],
+)
 def test_follow_goes_on_with_what_happens_and_tells_each_event_once(lived: Node, output: str) -> None:
     def container(line: str) -> str:
         return str(json.loads(line)["container"]) if output == "json" else line.replace(",", " ").split()[7]

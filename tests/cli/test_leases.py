@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ipam.model import Attachment, Cause, Lease, Pod
-from tests.cli.node import IPAM, NAME, Node
+from tests.cli.node import IPAM, NAME, ONE_STORE, Node
 from tests.conftest import missing
 
 KEYS = ["network", "address", "container", "ifname", "namespace", "pod", "uid", "node", "boot", "range_set", "subnet",
@@ -73,6 +73,7 @@ def test_a_lease_is_told_with_all_that_is_known(three: Node) -> None:
     }
 
 
+@ONE_STORE
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
@@ -96,6 +97,7 @@ def test_leases_are_chosen_and_sorted(three: Node, options: list[str], expected:
     assert [row["address"] for row in three.run("leases", *options, "-o", "csv").csv()] == expected
 
 
+@ONE_STORE
 def test_a_table_in_a_pipe_has_whole_ids_and_no_colour(node: Node) -> None:
     node.configure()
     node.add("f" * 64)
@@ -104,6 +106,7 @@ def test_a_table_in_a_pipe_has_whole_ids_and_no_colour(node: Node) -> None:
     assert said.table()[0][2] == "f" * 64
 
 
+@ONE_STORE
 @pytest.mark.parametrize("words", [["--address", "10.203.0"], ["--address", "10.203.0.0/33"], ["nowhere"]])
 def test_what_cannot_be_meant_is_refused(three: Node, words: list[str]) -> None:
     said = three.run("leases", *words)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ipam.model import IPV4, Address
-from tests.cli.conftest import STORES
+from tests.cli.conftest import STORES, empty_store
 from tests.cli.node import IPAM, NAME, Node
 
 MANY = 60_000
@@ -16,12 +16,12 @@ FIRST = 0x0ACB0002
 LAST = "10.203.234.97"
 
 
-@pytest.fixture(scope="module", params=STORES.values(), ids=STORES)
+@pytest.fixture(scope="module", params=STORES)
 def full(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
     """A node with that many leases."""
     directory = tmp_path_factory.mktemp("full")
     (directory / "net.d").mkdir()
-    node = Node(str(request.param).format(directory=directory), directory / "net.d", None)  # type: ignore[arg-type]
+    node = Node(empty_store(request.param, directory, request), directory / "net.d", None)  # type: ignore[arg-type]
     node.configure("10.203.0.0/16")
     node.fill(Address(IPV4, FIRST + number) for number in range(MANY))
     yield node

@@ -12,6 +12,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -59,6 +60,12 @@ def test_columns_are_aligned_and_absent_values_shown() -> None:
 def test_an_empty_answer_is_still_one_of_its_form(form: str, capsys: pytest.CaptureFixture[str]) -> None:
     emit([], COLUMNS, form)
     assert capsys.readouterr().out == {"table": "NAME  SIZE  OF WHAT\n", "json": "[]\n", "csv": "name,size,of\n"}[form]
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    """One store is enough here."""
+    return f"file://{tmp_path}/networks"
 
 
 @contextmanager
@@ -212,7 +219,7 @@ def test_completion_completes_commands_and_networks(node: Node) -> None:
         return [line.partition(",")[2] for line in done.stdout.splitlines()]
 
     assert completed("ipam le", 1) == ["leases"]
-    assert completed("ipam re", 1) == ["release", "restore", "report"]
+    assert completed("ipam rest", 1) == ["restore"]
     assert "--stale" in completed("ipam leases --st", 2)
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from ipam.model import IPV4, Address, Attachment, Cause, Lease, Pod
-from tests.cli.node import NAME, Node
+from tests.cli.node import NAME, ONE_STORE, Node
 from tests.peer.namespaces import Namespace
 
 
@@ -52,6 +52,7 @@ def test_all_of_a_container_is_released_at_once(leased: Node) -> None:
     assert (held(leased), leased.leases("other")) == (["c1", "c3"], [])
 
 
+@ONE_STORE
 @pytest.mark.parametrize(
     ("words", "code", "text"),
     [
@@ -70,6 +71,7 @@ def test_what_cannot_be_released_is_refused(leased: Node, words: list[str], code
     assert held(leased) == ["c1", "c2", "c3"]
 
 
+@ONE_STORE
 def test_an_address_on_two_networks_is_not_guessed(leased: Node) -> None:
     leased.add("c9", name="other")
     said = leased.run("release", "10.203.0.2")

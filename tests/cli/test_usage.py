@@ -9,7 +9,7 @@ from ipam.config import decode, network
 from ipam.inspection.cells import LEGEND, picture
 from ipam.inspection.usage import DAY, HOUR, Trend, exhausted_in, trends, usage
 from ipam.model import IPV4, IPV6, Address, Attachment, Cause, Event, Lease, Network
-from tests.cli.node import NAME, Node
+from tests.cli.node import NAME, ONE_STORE, Node
 
 
 def of(*ranges: dict[str, str]) -> Network:
@@ -96,6 +96,7 @@ def test_of_a_huge_range_only_what_is_in_use_is_drawn() -> None:
     assert len(picture(rng, [Address(IPV6, rng.end)], []).cells) <= 1024
 
 
+@ONE_STORE
 def test_the_map_is_legible_without_colour_and_says_what_its_signs_mean(node: Node) -> None:
     node.configure("10.203.0.0/28", "fd00::/120")
     node.add("c1", "10.203.0.0/28", "fd00::/120")
@@ -112,6 +113,7 @@ def test_the_map_is_legible_without_colour_and_says_what_its_signs_mean(node: No
     assert set("".join(each["cells"] for each in drawn)) <= set(LEGEND)
 
 
+@ONE_STORE
 def test_a_network_whose_ranges_are_not_known_cannot_be_drawn(node: Node) -> None:
     node.add("c1")
     said = node.run("map", NAME)
@@ -119,6 +121,7 @@ def test_a_network_whose_ranges_are_not_known_cannot_be_drawn(node: Node) -> Non
     assert "tells its ranges" in said.err
 
 
+@ONE_STORE
 def test_a_full_range_set_is_full(node: Node) -> None:
     node.configure("10.203.0.0/29")
     node.now = time.time() - 2 * DAY

@@ -17,6 +17,12 @@ ROOT = Path(__file__).parents[2]
 EXAMPLES = sorted((ROOT / "conf").glob("*.conflist"))
 
 
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    """One store is enough here."""
+    return f"file://{tmp_path}/networks"
+
+
 def findings(node: Node, path: Path, *more: str) -> list[tuple[str, str]]:
     """(level, key) of what is found."""
     (network,) = json.loads(node.run("validate", str(path), *more, "-o", "json").out)["networks"]
@@ -51,6 +57,7 @@ def test_the_keys_are_those_of_the_reference() -> None:
     assert {key.removeprefix("ipam.") for key in keys if key.count(".") == 1} == set(validation.IPAM)
     assert {key.rpartition(".")[2] for key in keys if key.startswith("ipam.ranges[][].")} == set(validation.RANGE)
     assert {key.rpartition(".")[2] for key in keys if key.startswith("ipam.routes[].")} == set(validation.ROUTE)
+    assert {key.rpartition(".")[2] for key in keys if key.startswith("ipam.historyKeep.")} == set(validation.KEEP)
 
 
 @pytest.mark.parametrize(

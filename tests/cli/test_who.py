@@ -10,7 +10,7 @@ from ipam.address import format_address
 from ipam.inspection.holdings import Holding, at, holdings
 from ipam.model import CLAIM, DROP, IPV4, Address, Attachment, Cause, Event, Lease, Pod
 from ipam.store import Transaction
-from tests.cli.node import NAME, Node
+from tests.cli.node import NAME, ONE_STORE, Node
 
 MIDNIGHT = datetime(2026, 3, 1, tzinfo=UTC).timestamp()
 DAY = 86400
@@ -90,6 +90,7 @@ def test_a_scripted_day_is_told_right_at_any_time(node: Node, day: Day) -> None:
             assert told == day.holder(address, moment), (format_address(address), moment)
 
 
+@ONE_STORE
 def test_the_command_tells_the_same(node: Node, day: Day) -> None:
     write(node, day)
     node.configure()

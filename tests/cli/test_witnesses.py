@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ipam.address import parse_address
-from ipam.inspection.staleness import DEAD, ENDED, KEPT, LIVE, SILENT, STALE, UNKNOWN, Sign, judge
+from ipam.inspection.staleness import DEAD, ENDED, KEPT, LIVE, PENDING, SILENT, STALE, UNKNOWN, Sign, judge
 from ipam.model import Address, Attachment, Host, Lease
 from ipam.witnesses.namespaces import Namespaces
 from ipam.witnesses.results import Results
@@ -31,8 +31,8 @@ def lease(text: str = "10.203.0.2", *, container: str = "c1", ifname: str = "eth
 
 # The verdict.
 
-ALIVE, GONE, OVER, LEFT, NOTHING = (
-    lambda name, says=says: Sign(name, says, "") for says in (LIVE, DEAD, ENDED, KEPT, SILENT)
+ALIVE, GONE, OVER, LEFT, OPEN, NOTHING = (
+    lambda name, says=says: Sign(name, says, "") for says in (LIVE, DEAD, ENDED, KEPT, PENDING, SILENT)
 )
 
 
@@ -52,6 +52,11 @@ ALIVE, GONE, OVER, LEFT, NOTHING = (
         ({}, [LEFT("netns"), GONE("runtime"), GONE("results")], LIVE),
         ({}, [LEFT("netns"), NOTHING("runtime")], LIVE),
         ({}, [LEFT("netns"), OVER("runtime"), ALIVE("results")], LIVE),
+        ({}, [GONE("netns"), OPEN("results"), GONE("runtime")], UNKNOWN),  # a runtime that nobody knows to ask
+        ({}, [GONE("netns"), OPEN("results"), OVER("runtime")], STALE),
+        ({}, [LEFT("netns"), OPEN("results"), OVER("runtime")], STALE),
+        ({"boot": "before"}, [GONE("netns"), OPEN("results")], STALE),
+        ({"boot": "before"}, [LEFT("netns"), GONE("results")], LIVE),  # somebody uses the address without a lease
         ({"boot": "before"}, [GONE("netns")], STALE),
         ({"boot": "before"}, [NOTHING("netns")], UNKNOWN),
         ({"boot": "before"}, [ALIVE("netns")], LIVE),
@@ -63,6 +68,7 @@ ALIVE, GONE, OVER, LEFT, NOTHING = (
         ({"node": "elsewhere", "boot": "before"}, [GONE("netns"), GONE("results")], UNKNOWN),
         ({"node": ""}, [GONE("netns"), GONE("results")], STALE),
         ({"attachment": Attachment("", "")}, [GONE("netns"), GONE("results")], UNKNOWN),
+        ({"attachment": Attachment("reserved", "")}, [GONE("netns"), GONE("results"), GONE("runtime")], UNKNOWN),
         ({}, [], UNKNOWN),
     ],
 )
@@ -144,8 +150,8 @@ def test_who_is_not_root_denies_nothing(as_root: None) -> None:
 def test_results_tell_by_their_names_whether_del_was_called(tmp_path: Path) -> None:
     (tmp_path / "net-c1-eth0").touch()
     seen = Results([tmp_path])
-    assert seen.sign("net", lease()).says == SILENT
-    assert seen.sign("net", lease(ifname="")).says == SILENT
+    assert seen.sign("net", lease()).says == PENDING
+    assert seen.sign("net", lease(ifname="")).says == PENDING
     assert seen.sign("net", lease(ifname="eth1")).says == DEAD
     assert seen.sign("other", lease()).says == DEAD
     assert seen.sign("net", lease(container="c2")) == Sign("results", DEAD, "there is none")
@@ -250,6 +256,24 @@ def test_a_second_runtime_that_does_not_answer_keeps_the_first_from_denying(tmp_
         "runtime", SILENT, "containerd does not tell: ctr failed: cannot dial"
     )
     assert seen.sign(lease(container="running")).says == LIVE
+
+
+def test_every_socket_of_a_runtime_is_asked(tmp_path: Path, programs: Path) -> None:
+    import socket
+
+    sockets = (tmp_path / "one", tmp_path / "two")
+    for path in sockets:
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(str(path))
+    put(
+        programs,
+        "ctr",
+        f'case "$2$*" in {tmp_path}/two*tasks*) printf "TASK PID STATUS\nc1 1 RUNNING\n";; *ls*-q) echo x;; esac',
+    )
+    (kind,) = (each for each in KINDS if each.name == "containerd")
+    assert Runtimes((kind._replace(sockets=sockets),)).sign(lease()).says == LIVE
+    put(programs, "ctr", f'case "$2" in {tmp_path}/two) exit 1;; esac; echo x')
+    assert Runtimes((kind._replace(sockets=sockets),)).sign(lease()).says == SILENT
 
 
 def test_a_runtime_that_is_here_and_cannot_be_asked_denies_nothing(tmp_path: Path, programs: Path) -> None:
