@@ -183,3 +183,20 @@ def test_the_findings_in_the_readme_are_those_of_the_code() -> None:
     readme = (Path(__file__).parents[2] / "README.md").read_text()
     for rule in RULES.values():
         assert f"| {rule.code} | {rule.name} | {rule.severity} | {rule.meaning} |\n" in readme
+
+
+@pytest.mark.parametrize("to", ["directory", "sqlite"])
+def test_history_and_cursors_come_along(node: Node, tmp_path: Path, capfdbinary: Capture, to: str) -> None:
+    url = {"directory": str(tmp_path / "restored"), "sqlite": f"sqlite:///{tmp_path}/ipam.db"}[to]
+    for name in ("c9", "c8", "c2"):
+        node.call("DEL", name)
+    before, after = tmp_path / "before.jsonl", tmp_path / "after.jsonl"
+    run(capfdbinary, "export", *node.options, "--with-history", "-o", before)
+    assert run(capfdbinary, "import", before, "--store", url) == (0, "", "net: 7 leases restored\n")
+    run(capfdbinary, "export", "--store", url, "--conf-dir", node.conf, "--with-history", "-o", after)
+    assert after.read_text().splitlines()[1:-1] == before.read_text().splitlines()[1:-1]
+    again = Node(tmp_path / "again", store=url) if to == "sqlite" else Node(tmp_path / "again", dataDir=url)
+    if to == "sqlite":
+        del again.plugin["ipam"]["dataDir"]  # type: ignore[attr-defined]
+    assert again.call("ADD", "next")["ips"][0]["address"] == "10.30.0.12/24"
+    assert run(capfdbinary, "verify", "--store", url, "--conf-dir", node.conf)[0] == 0
