@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from ipam.address import format_address
-from ipam.audit.finding import RULES, Finding
+from ipam.audit.finding import RULES, Finding, advice
 from ipam.audit.records import Chained, Held, NetworkInfo
 from ipam.audit.snapshot import Damaged, Header
 from ipam.audit.survey import EXAMPLES, Index, Survey, Suspect
@@ -17,6 +17,12 @@ from ipam.model import Address, Event, Lease
 
 MOST = 1000
 """Findings of a kind that are told one by one; of the others, how many there are."""
+
+_MOST_OF_ONE = 1000
+"""Leases, and events, of one suspect that are looked at: a snapshot may be made to have very many."""
+
+
+T = TypeVar("T")
 
 
 class _Sighting(NamedTuple):
@@ -59,17 +65,17 @@ class Collisions:
         owner = (lease.node or header.node) if info.shared else header.node
         pod, container = (lease.pod.namespace, lease.pod.name), lease.attachment.container_id
         if Index.key(info.name, lease.address) in self._addresses and info.name not in self._survey.limits.local:
-            self._held.setdefault((info.name, lease.address), {}).setdefault(owner, []).append(lease)
+            _note(self._held.setdefault((info.name, lease.address), {}).setdefault(owner, []), lease)
         if container and Index.key(container) in self._containers:
-            self._of_container.setdefault(container, []).append(_Sighting(owner, info.name, lease))
+            _note(self._of_container.setdefault(container, []), _Sighting(owner, info.name, lease))
         if pod[1] and Index.key(*pod) in self._pods:
-            self._of_pod.setdefault(pod, []).append(_Sighting(owner, info.name, lease))
+            _note(self._of_pod.setdefault(pod, []), _Sighting(owner, info.name, lease))
 
     def _take_event(self, info: NetworkInfo, header: Header, event: Event) -> None:
         owner = (event.lease.node or header.node) if info.shared else header.node
         key = (info.name, event.lease.address)
         if Index.key(*key) in self._addresses and info.name not in self._survey.limits.local:
-            self._told.setdefault(key, {}).setdefault(owner, []).append(event)
+            _note(self._told.setdefault(key, {}).setdefault(owner, []), event)
 
     def findings(self) -> Iterator[Finding]:
         """Duplicate addresses, containers and pods."""
@@ -113,6 +119,13 @@ class Collisions:
         return {name: count for name, count in counts.items() if count > 0}
 
 
+def _note(known: list[T], one: T) -> None:
+    """One more; of very many the newest stay."""
+    known.append(one)
+    if len(known) > 2 * _MOST_OF_ONE:
+        del known[:_MOST_OF_ONE]
+
+
 def _first(suspects: Iterable[Suspect]) -> dict[int, Suspect]:
     return {suspect.key: suspect for suspect, _ in zip(suspects, range(MOST), strict=False)}
 
@@ -134,9 +147,9 @@ def _duplicate(rule: str, network: str, address: Address, found: list[Overlap]) 
         network,
         text,
         tuple(_overlap_fact(overlap) for overlap in found[:EXAMPLES]),
-        f"ipam release {text} --network {network} --reason duplicate  # on {later.node}"
+        advice("ipam", "release", text, "--network", network, "--reason", "duplicate", on=later.node)
         if rule == "duplicate-address"
-        else f"ipam history {network} --address {text}",
+        else advice("ipam", "history", network, "--address", text),
         max(0, len(found) - EXAMPLES),
     )
 
@@ -179,7 +192,7 @@ def _on_two_nodes(rule: str, what: str, subject: str, sightings: list[_Sighting]
         first.network if len({each.network for each in sightings}) == 1 else "",
         subject,
         tuple({"node": each.node, "network": each.network, **lease_fact(each.lease)} for each in sightings[:EXAMPLES]),
-        f"ipam gc {first.network}  # on {first.node}, which has the older lease",
+        advice("ipam", "gc", first.network, on=first.node, then="which has the older lease"),
         max(0, len(sightings) - EXAMPLES),
     )
 

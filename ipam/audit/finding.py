@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Any, NamedTuple
+
+from ipam.jsontext import quote
 
 ERROR, WARNING, NOTE = "error", "warning", "note"
 SEVERITIES = (ERROR, WARNING, NOTE)
@@ -71,6 +74,16 @@ class Finding(NamedTuple):
             "more": self.more,
             "help": self.help,
         }
+
+
+def advice(*words: str, on: str = "", then: str = "") -> str:
+    """A command line that can be pasted into a shell, whatever a node or network is called.
+
+    `on` is the node that it is for, `then` what else there is to say: in a comment behind it.
+    """
+    said = f"on {quote(on)[1:-1]}" if on else ""
+    comment = ", ".join(part for part in (said, then) if part)
+    return shlex.join(words) + (f"  # {comment}" if comment else "")
 
 
 def in_order(findings: list[Finding]) -> list[Finding]:

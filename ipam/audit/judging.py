@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from ipam.address import format_address
 from ipam.audit.collisions import lease_fact
-from ipam.audit.finding import RULES, Finding
+from ipam.audit.finding import RULES, Finding, advice
 from ipam.audit.survey import EXAMPLES, Examples, Scope, Survey
 from ipam.audit.usage import Usage, usages
 from ipam.jsontext import quote
@@ -28,10 +28,10 @@ def _of_snapshots(survey: Survey) -> Iterator[Finding]:
     limits = survey.limits
     for name, damage in survey.damaged:
         what = f"{quote(name)[1:-1]}: {damage}"
-        helps = "ipam export -o FILE  # again, on the node that it is of"
+        helps = advice("ipam", "export", "-o", "FILE", then="again, on the node that it is of")
         yield Finding(RULES["snapshot-damaged"], what, (), subject=name, help=helps)
     for node in sorted(limits.expected - set(survey.nodes)):
-        helps = f"ipam export -o {node}.jsonl.gz  # on {node}"
+        helps = _export(node)
         yield Finding(RULES["node-missing"], f"there is no snapshot of node {quote(node)[1:-1]}", (node,), help=helps)
     for source, header in survey.superseded:
         message = f"{quote(source.name)[1:-1]} was not looked at: there is a newer snapshot of {header.node}"
@@ -45,8 +45,12 @@ def _of_snapshots(survey: Survey) -> Iterator[Finding]:
                 (header.node,),
                 subject=source.name,
                 evidence=({"taken": header.time, "age": age},),
-                help=f"ipam export -o {header.node}.jsonl.gz  # on {header.node}",
+                help=_export(header.node),
             )
+
+
+def _export(node: str) -> str:
+    return advice("ipam", "export", "--with-history", "-o", f"{node}.jsonl.gz", on=node)
 
 
 def _of_clocks(survey: Survey) -> Iterator[Finding]:
@@ -56,7 +60,7 @@ def _of_clocks(survey: Survey) -> Iterator[Finding]:
             f"the clock of {node} is wrong by {duration(skew.seconds)}: {skew.why}",
             (node,),
             evidence=({"seconds": skew.seconds, "why": skew.why},),
-            help=f"timedatectl timesync-status  # on {node}",
+            help=advice("timedatectl", "timesync-status", on=node),
         )
 
 
@@ -68,7 +72,7 @@ def _of_histories(survey: Survey) -> Iterator[Finding]:
                 first, scope = problems[0], survey.scope(info, header)
                 message = f"history of {_place(scope)}: event {first.number}, {quote(first.place)[1:-1]}: {first.why}"
                 facts = tuple({"event": each.number, "place": each.place, "why": each.why} for each in problems)
-                helps = f"ipam verify --network {scope.network}" + (f"  # on {scope.node}" if scope.node else "")
+                helps = advice("ipam", "verify", "--network", scope.network, on=scope.node)
                 nodes = (scope.node,) if scope.node else ()
                 rule, more = RULES["history-broken"], max(0, len(facts) - EXAMPLES)
                 yield Finding(rule, message, nodes, scope.network, evidence=facts[:EXAMPLES], help=helps, more=more)
@@ -77,7 +81,7 @@ def _of_histories(survey: Survey) -> Iterator[Finding]:
 def _of_leases(survey: Survey) -> Iterator[Finding]:
     for scope, old in sorted(survey.old_boot.items()):
         message = f"{_leases(old.count)} of {scope.network} on {scope.node} of an earlier boot: the containers are gone"
-        helps = f"ipam gc {scope.network} --apply  # on {scope.node}"
+        helps = advice("ipam", "gc", scope.network, "--apply", on=scope.node)
         evidence: tuple[Fact, ...] = ({"current boot": survey.boots[scope]}, *_facts(old))
         yield _of_scope("leaked-by-boot", message, scope, evidence, helps, old)
     for scope, old in sorted(survey.old_age.items()):
@@ -87,14 +91,14 @@ def _of_leases(survey: Survey) -> Iterator[Finding]:
             f"{_leases(old.count)} of {scope.network} on {scope.node} older than {days}, such as of {duration(oldest)}"
         )
         yield _of_scope(
-            "leaked-by-age", message, scope, _facts(old), f"ipam gc {scope.network}  # on {scope.node}", old
+            "leaked-by-age", message, scope, _facts(old), advice("ipam", "gc", scope.network, on=scope.node), old
         )
     for scope, tally in sorted(survey.tallies.items()):
         outside = tally.outside
         if outside.count:
             shown = ", ".join(format_address(lease.address) for lease in outside.first)
             message = f"{_leases(outside.count)} of {_place(scope)} in no range of its config: {shown}"
-            helps = f"ipam check {scope.network}" + (f"  # on {scope.node}" if scope.node else "")
+            helps = advice("ipam", "check", scope.network, on=scope.node)
             yield _of_scope("lease-outside-ranges", message, scope, _facts(outside), helps, outside)
 
 
@@ -130,7 +134,7 @@ def _of_usage(survey: Survey, usage: Usage) -> Iterator[Finding]:
         scope.network,
         f"range set {usage.range_set}",
         (fact,),
-        f"ipam gc {scope.network}" + (f"  # on {scope.node}" if scope.node else ""),
+        advice("ipam", "gc", scope.network, on=scope.node),
     )
 
 

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from ipam.audit.records import Chained, Held, NetworkInfo, Resting
 from ipam.audit.snapshot import Header, Record
 from ipam.inspection.sites import Site
-from ipam.model import Host
+from ipam.model import Host, StoreConfig
 from ipam.store import Trait
-
-_PASSWORD = re.compile(r"(://[^/@:]*):[^/]*@")
 
 
 class LiveStores:
@@ -26,7 +23,7 @@ class LiveStores:
         twice = next((name for name in names if names.count(name) > 1), None)
         if twice is not None:
             raise ValueError(f"two stores have a network called {twice!r}: choose one of them with --store")
-        self.name = ", ".join(dict.fromkeys(without_password(site.url) for site in self._sites)) or "no store"
+        self.name = ", ".join(dict.fromkeys(StoreConfig(site.url).shown for site in self._sites)) or "no store"
         self.header = Header(
             host.node,
             host.boot,
@@ -55,14 +52,10 @@ class LiveStores:
 def _info(site: Site, host: Host, *, history: bool) -> NetworkInfo:
     sets = site.network.range_sets if site.network is not None else None
     verdict = site.store.verify(site.name) if history and Trait.CHAINED in site.store.traits else None
+    cursors = site.store.cursors(site.name)
     if Trait.MULTI_HOST not in site.store.traits:
-        return NetworkInfo(site.name, sets, shared=False, boots={host.node: host.boot}, verdict=verdict)
+        return NetworkInfo(site.name, sets, False, {host.node: host.boot}, verdict, cursors)  # noqa: FBT003
     nodes = sorted({lease.node for lease in site.store.leases(site.name)} - {"", host.node})
     told = site.store.transact(site.name, lambda tx: {node: tx.last_boot(node) for node in nodes}) if nodes else {}
     boots = {node: boot for node, boot in told.items() if boot}
-    return NetworkInfo(site.name, sets, shared=True, boots=boots | {host.node: host.boot}, verdict=verdict)
-
-
-def without_password(url: str) -> str:
-    """A store's URL, fit to be shown."""
-    return _PASSWORD.sub(r"\1:***@", url)
+    return NetworkInfo(site.name, sets, True, boots | {host.node: host.boot}, verdict, cursors)  # noqa: FBT003

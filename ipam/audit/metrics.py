@@ -11,12 +11,11 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from ipam.audit.capacity import Layout
-from ipam.audit.live import without_password
 from ipam.audit.survey import DAY
 from ipam.audit.usage import foretell
 from ipam.errors import CniError
 from ipam.inspection.sites import Site
-from ipam.model import CLAIM
+from ipam.model import CLAIM, StoreConfig
 from ipam.store import Trait
 
 OF_A_NETWORK = ("network", "store")
@@ -70,7 +69,7 @@ class StoreCollector(Collector):
         )
         up = _gauge("ipam_store_up", "Whether a network's store could be read", OF_A_NETWORK)
         for site in self._sites:
-            names = [site.name, without_password(site.url)]
+            names = [site.name, StoreConfig(site.url).shown]
             try:
                 tally = _Tally(site, self._now)
             except CniError:

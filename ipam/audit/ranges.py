@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from ipam.address import format_address
 from ipam.audit.capacity import cidrs
-from ipam.audit.finding import RULES, Finding
+from ipam.audit.finding import RULES, Finding, advice
 from ipam.audit.survey import EXAMPLES, Limits, Survey
 from ipam.model import Address, Range
 
@@ -87,10 +87,10 @@ def _finding(owners: frozenset[Owner], pieces: list[Piece]) -> Finding:
     shown = ", ".join(covered[:_SHOWN]) + (" …" if len(covered) > _SHOWN else "")
     if len(networks) > 1:
         message = f"networks {' and '.join(networks[:EXAMPLES])} both hand out {shown}"
-        helps = "ipam validate CONFLIST  # of one of them, after its ranges were changed"
+        helps = advice("ipam", "validate", "CONFLIST", then="of one of them, after its ranges were changed")
     else:
         message = f"{len(nodes)} nodes hand out {shown} of network {networks[0]}, each from a store of its own"
-        helps = f"ipam audit --local {networks[0]}  # where each node keeps the network to itself, behind NAT"
+        helps = advice("ipam", "audit", "--local", networks[0], then="where each node has it for itself, behind NAT")
     in_order = sorted(owners)
     return Finding(
         RULES["overlapping-ranges"],

@@ -20,7 +20,7 @@ class NetworkInfo(NamedTuple):
 
     `range_sets` is None where no config of the network was found. `shared`: one store for several nodes, so that the
     leases' own node says whose they are. `boots` is the current boot of each node known, by its name. `verdict` is
-    what the store found when it looked at its history, None where it cannot tell.
+    what the store found when it looked at its history, None where it cannot tell. `cursors`: see Store.cursors().
     """
 
     name: str
@@ -28,6 +28,7 @@ class NetworkInfo(NamedTuple):
     shared: bool
     boots: dict[str, str]
     verdict: Verdict | None = None
+    cursors: dict[int, Address] | None = None
 
 
 class Resting(NamedTuple):
@@ -58,6 +59,8 @@ def network_to_json(info: NetworkInfo) -> Json:
         None if info.range_sets is None else [[_range_to_json(rng) for rng in each.ranges] for each in info.range_sets]
     )
     found = {"name": info.name, "shared": info.shared, "boots": info.boots, "range_sets": sets}
+    if info.cursors:
+        found["cursors"] = {str(index): format_address(address) for index, address in info.cursors.items()}
     return found if info.verdict is None else found | {"history": _verdict_to_json(info.verdict)}
 
 
@@ -103,7 +106,16 @@ def network_from_json(value: Json) -> NetworkInfo:
         value.get("shared") is True,
         {str(node): str(boot) for node, boot in boots.items()},
         _verdict(value.get("history")),
+        _cursors(value.get("cursors")),
     )
+
+
+def _cursors(value: object) -> dict[int, Address] | None:
+    if value is None:
+        return None
+    if not isinstance(value, dict) or not all(key.isdecimal() and len(key) < 4 for key in value):
+        raise Malformed("cursors is no object of addresses")
+    return {int(key): _address(value, key) for key in value}
 
 
 def _range_set(index: int, value: object) -> RangeSet:

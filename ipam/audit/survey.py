@@ -23,6 +23,7 @@ EXAMPLES = 5
 """How many leases a finding about many of them shows."""
 
 _NODE_BITS = 20
+MOST_NODES = 1 << _NODE_BITS
 
 
 class Limits(NamedTuple):
@@ -159,6 +160,8 @@ class Survey:
     def node_number(self, node: str) -> int:
         """The place of a node in `nodes`, made where it is new."""
         number = self.places.get(node)
+        if number is None and len(self.nodes) == MOST_NODES:
+            return MOST_NODES - 1  # those that come after so many are taken for one
         if number is None:
             number = self.places[node] = len(self.nodes)
             self.nodes.append(node)

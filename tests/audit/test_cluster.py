@@ -1,5 +1,6 @@
 """What an audit finds in a cluster with planted faults: all of them, and nothing else."""
 
+import shlex
 from collections import Counter
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 
 from ipam.audit.auditing import Audit, audit
 from ipam.audit.finding import RULES, Finding
-from ipam.audit.source import SnapshotFile
+from ipam.audit.source import SnapshotFile, Taken
 from tests.audit.cluster import NOW, Cluster
 
 KINDS_PLANTED = set(RULES)
@@ -86,3 +87,19 @@ def test_a_network_that_nodes_keep_to_themselves_collides_with_nothing(tmp_path:
     assert shared == {("duplicate-address", ("node-0000", "node-0001")): 5,
                       ("overlapping-ranges", ("node-0000", "node-0001")): 1}  # fmt: skip
     assert not audited(cluster, tmp_path, local=frozenset({"pods"})).findings
+
+
+def test_what_helps_can_be_pasted_whatever_a_node_or_network_is_called(tmp_path: Path) -> None:
+    cluster = Cluster(30, leases=3)
+    for node in cluster.nodes:
+        node.name += "; touch /tmp/x $(id) `id`\nid"
+    cluster.plant(each=1)
+    cluster.expected.clear()
+    taken = [Taken(node.name, *node.snapshot(history=True)) for node in cluster.nodes]
+    findings = audit(taken, cluster.limits()).findings
+    assert len({finding.rule.name for finding in findings}) == len(RULES) - 2
+    for finding in findings:
+        command, _, comment = finding.help.partition("  # ")
+        assert shlex.split(command)[0] in {"ipam", "timedatectl"}
+        assert "\n" not in comment
+        assert not {"$(id)", "`id`", ";"} & set(shlex.split(command))

@@ -2,13 +2,16 @@
 
 import csv
 import json
+import shlex
 import time
 from pathlib import Path
 
+import click
 import pytest
 
 from ipam.audit.finding import RULES
 from ipam.audit.source import SnapshotFile
+from ipam.cli import ipam
 from ipam.model import Host
 from tests.audit.cluster import Cluster
 from tests.audit.node import HOSTILE, Node, run
@@ -170,16 +173,36 @@ def test_nothing_that_a_pod_is_called_reaches_a_terminal(snapshots: list[Path], 
         assert not {"\x1b", "\u202e"} & set(out)
 
 
-def test_the_commands_that_help_exist(snapshots: list[Path], capfdbinary: Capture) -> None:
-    from ipam.cli import COMMANDS
-
+def test_the_commands_that_help_are_understood(snapshots: list[Path], capfdbinary: Capture) -> None:
     findings = json.loads(run(capfdbinary, "audit", *snapshots, "-o", "json")[1])["findings"]
-    ours = [each["help"].split()[1] for each in findings if each["help"].startswith("ipam ")]
-    assert ours
-    assert set(ours) <= set(COMMANDS)
+    given = {each["help"].partition("  # ")[0] for each in findings if each["help"].startswith("ipam ")}
+    assert len({command.split()[1] for command in given}) >= 6
+    group = click.Context(ipam)
+    for command in given - {"ipam validate CONFLIST"}:
+        _, name, *arguments = shlex.split(command)
+        found = ipam.get_command(group, name)
+        assert found is not None
+        found.make_context(name, arguments)
 
 
 def test_the_findings_in_the_readme_are_those_of_the_code() -> None:
     readme = (Path(__file__).parents[2] / "README.md").read_text()
     for rule in RULES.values():
         assert f"| {rule.code} | {rule.name} | {rule.severity} | {rule.meaning} |\n" in readme
+
+
+@pytest.mark.parametrize("to", ["directory", "sqlite"])
+def test_history_and_cursors_come_along(node: Node, tmp_path: Path, capfdbinary: Capture, to: str) -> None:
+    url = {"directory": str(tmp_path / "restored"), "sqlite": f"sqlite:///{tmp_path}/ipam.db"}[to]
+    for name in ("c9", "c8", "c2"):
+        node.call("DEL", name)
+    before, after = tmp_path / "before.jsonl", tmp_path / "after.jsonl"
+    run(capfdbinary, "export", *node.options, "--with-history", "-o", before)
+    assert run(capfdbinary, "import", before, "--store", url) == (0, "", "net: 7 leases restored\n")
+    run(capfdbinary, "export", "--store", url, "--conf-dir", node.conf, "--with-history", "-o", after)
+    assert after.read_text().splitlines()[1:-1] == before.read_text().splitlines()[1:-1]
+    again = Node(tmp_path / "again", store=url) if to == "sqlite" else Node(tmp_path / "again", dataDir=url)
+    if to == "sqlite":
+        del again.plugin["ipam"]["dataDir"]  # type: ignore[attr-defined]
+    assert again.call("ADD", "next")["ips"][0]["address"] == "10.30.0.12/24"
+    assert run(capfdbinary, "verify", "--store", url, "--conf-dir", node.conf)[0] == 0

@@ -76,17 +76,19 @@ class AddressMap {
     }
     let block = 1n;
     while ((shown + block - 1n) / block > BigInt(MOST_CELLS)) block *= 2n;
-    const count = Number((shown + block - 1n) / block);
-    const cells = Array.from({ length: count }, (_, n) => ({ from: start + BigInt(n) * block, leases: [], kind: "h0" }));
-    for (const [number, i] of inside) cells[Number((number - start) / block)].leases.push(i);
+    const first = start / block, last = (start + shown - 1n) / block;  // blocks begin where people expect them to
+    const cells = Array.from({ length: Number(last - first) + 1 }, (_, n) => {
+      const from = (first + BigInt(n)) * block, to = from + block - 1n;
+      return { from: from < start ? start : from, to: to > end ? end : to, leases: [], kind: "h0" };
+    });
+    for (const [number, i] of inside) cells[Number(number / block - first)].leases.push(i);
     for (const [restNetwork, restNode, text, until] of this.data.resting) {
       if (restNetwork !== network || (!everyone && restNode !== node) || text.includes(":") !== (family === 6)) continue;
       const number = addressNumber(text);
-      if (number >= start && number < start + shown) cells[Number((number - start) / block)].resting = until;
+      if (number >= start && number < start + shown) cells[Number(number / block - first)].resting = until;
     }
     const gate = addressNumber(gateway);
     for (const each of cells) {
-      each.to = each.from + block - 1n > end ? end : each.from + block - 1n;
       const gated = gate >= each.from && gate <= each.to && gateway.includes(":") === (family === 6);
       const share = each.leases.length / Number(each.to - each.from + 1n - (gated ? 1n : 0n) || 1n);
       if (block > 1n) each.kind = share >= 1 ? "h7" : share >= 0.9 ? "h6" : share ? "h" + (1 + Math.floor(share / 0.18)) : "h0";
@@ -95,7 +97,7 @@ class AddressMap {
       else if (each.resting) each.kind = "rest";
       each.gate = gated;
     }
-    return { cells, block, hidden: size - shown, inside: inside.length, size };
+    return { cells, block, first, hidden: size - shown, inside: inside.length, size };
   }
 
   columns() {
@@ -110,19 +112,19 @@ class AddressMap {
 
   draw() {
     this.range = this.ranges[Number(this.selects[2].value)];
-    const family = this.range[3], { cells, block, hidden, inside, size } = this.place();
+    const family = this.range[3], { cells, block, first, hidden, inside, size } = this.place();
     this.cells = cells;
     this.at = -1;
     this.across = this.columns();
     // Rows begin where people expect them to: at .0, .64, .128 …
-    const skipped = block === 1n ? Number(cells[0].from % BigInt(this.across)) : 0;
+    const skipped = Number(first % BigInt(this.across));
     const rows = Math.ceil((cells.length + skipped) / this.across);
     const picture = svg("svg", { viewBox: `0 0 ${MARGIN + this.across * STEP} ${rows * STEP}`, "aria-hidden": "true" });
     cells.forEach((each, n) => {
       const column = (n + skipped) % this.across, y = Math.floor((n + skipped) / this.across) * STEP;
       if (column === 0 || n === 0) {
         const label = svg("text", { x: 0, y: y + 11 });
-        label.textContent = addressText(each.from - BigInt(column), family);
+        label.textContent = addressText((first + BigInt(n - column)) * block, family);
         picture.append(label);
       }
       const x = MARGIN + column * STEP;
@@ -156,11 +158,12 @@ class AddressMap {
     return first + ": " + (each.gate ? "gateway" : each.resting ? "resting until " + moment(each.resting) : "free");
   }
 
-  holder(i) {
+  holder(i, short) {
     const leases = this.leases, pod = leases.pod[i];
+    const container = short && leases.container[i].length > 16 ? leases.container[i].slice(0, 12) + "…" : leases.container[i];
     const name = pod ? "pod " + this.data.words.namespace[leases.namespace[i]] + "/" + pod + ", " : "";
     const since = leases.since[i] ? ", since " + moment(leases.since[i]) + " (" + age(this.data.now - leases.since[i]) + ")" : "";
-    return name + "container " + leases.container[i] + " " + this.data.words.ifname[leases.ifname[i]] +
+    return name + "container " + container + " " + this.data.words.ifname[leases.ifname[i]] +
       " on " + this.data.words.node[leases.node[i]] + since;
   }
 
@@ -196,7 +199,7 @@ class AddressMap {
       return;
     }
     const parts = [element("p", this.summary(each), "message")], lines = [];
-    if (each.to > each.from) for (const i of each.leases.slice(0, PAST)) lines.push(this.leases.address[i] + ": " + this.holder(i));
+    if (each.to > each.from) for (const i of each.leases.slice(0, PAST)) lines.push(this.leases.address[i] + ": " + this.holder(i, true));
     if (each.leases.length > PAST) lines.push("and " + (each.leases.length - PAST) + " more: search the table of leases");
     if (lines.length) parts.push(this.list(lines));
     if (each.to === each.from) parts.push(...this.past(addressText(each.from, this.range[3])));

@@ -1,0 +1,70 @@
+"""A snapshot's way back into a store: leases, and history and cursors where both sides have them."""
+
+from __future__ import annotations
+
+from ipam.audit.records import Chained, Held, NetworkInfo
+from ipam.audit.source import Source
+from ipam.model import CLAIM, Cause, Event, Host, Lease
+from ipam.store import Store, Trait, Transaction
+
+
+class Restored:
+    """What a snapshot has of one network."""
+
+    def __init__(self, info: NetworkInfo, node: str) -> None:
+        self.name = info.name
+        self.leases: list[Lease] = []
+        self.events: list[Event] = []
+        self._cursors = info.cursors or {}
+        self._note = f"snapshot of {node}"
+
+    def refuse_where_not_empty(self, store: Store) -> None:
+        """Raises ValueError where the store has leases of that network."""
+        if next(store.leases(self.name), None) is not None:
+            raise ValueError(f"network {self.name} has leases already: import restores into an empty store alone")
+
+    def write(self, store: Store) -> None:
+        """All of it in one change. Raises ValueError where somebody was faster."""
+        if self.leases or self.events:
+            store.transact(self.name, lambda tx: self._change(tx, whole=Trait.REPLAY in store.traits))
+
+    def _change(self, tx: Transaction, *, whole: bool) -> None:
+        if next(tx.leases(), None) is not None:
+            raise ValueError(f"network {self.name} got leases meanwhile: nothing of it was restored")
+        held = {lease.address: lease for lease in self.leases}
+        if whole:
+            last = {event.lease.address: place for place, event in enumerate(self.events) if event.what == CLAIM}
+            for place, event in enumerate(self.events):
+                address = event.lease.address
+                done = last.get(address) == place and held.get(address) == event.lease
+                tx.replay(event, done=done)
+                if done:
+                    del held[address]
+        # The newest last: without cursors the round robin goes on behind it.
+        for lease in sorted(held.values(), key=lambda each: (each.since, each.address)):
+            tx.claim(lease, Cause.IMPORT, self._note)
+        for index, address in self._cursors.items() if whole else ():
+            tx.put_cursor(index, address)
+
+
+def read(source: Source, adopted_by: Host | None) -> dict[str, Restored]:
+    """Every network of a snapshot that is whole. Raises Damaged.
+
+    Where it is `adopted_by` a host, its leases are taken for that host's, in its present boot.
+    """
+    with source.open() as reading:
+        header = reading.header
+        found = {info.name: Restored(info, header.node) for info in header.networks}
+        for record in reading.records():
+            name = record.event.network if isinstance(record, Chained) else record.network
+            network = found.get(name)
+            if network is None:
+                continue
+            if isinstance(record, Held):
+                lease = record.lease
+                if adopted_by is not None:
+                    lease = lease.replace(node=adopted_by.node, boot=adopted_by.boot)
+                network.leases.append(lease)
+            elif isinstance(record, Chained):
+                network.events.append(record.event)
+    return found
