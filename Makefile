@@ -24,7 +24,7 @@ demo: setup      ## attachments through the real bridge plugin, before your eyes
 	@$(BIN)/python tests/demo.py
 
 test: setup      ## the tests (make test T=tests/unit for some of them)
-	@$(BIN)/python -m pytest $(T)
+	@$(BIN)/python -m pytest -n auto --dist loadfile $(T)
 
 lint: setup      ## ruff and mypy --strict
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
