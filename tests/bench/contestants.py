@@ -12,7 +12,7 @@ from typing import Any
 from ipam.frame import encode_reply
 from ipam.launcher.compile import compile_launcher, find_compiler
 from tests.bench import leases
-from tests.daemon.service import Service, until
+from tests.daemon.service import Service, listens, until
 
 GO_PLUGIN_DIRS = [Path("/usr/lib/cni"), Path("/opt/cni/bin")]
 
@@ -120,7 +120,7 @@ def limit(scratch: Path) -> Contestant:
     def echoing(_: Path) -> Iterator[list[int]]:
         with subprocess.Popen([scratch / "echo", place, reply]) as echo:
             try:
-                until("it listens", place.exists)
+                until("it listens", lambda: listens(place))
                 yield [echo.pid]
             finally:
                 echo.kill()

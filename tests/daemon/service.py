@@ -172,6 +172,15 @@ def ask(place: Path, env: Mapping[str, str], stdin: bytes = b"") -> tuple[int, b
         return client.send(env, stdin).receive()
 
 
+def listens(place: Path) -> bool:
+    """Whether somebody takes connections there: a socket has its name a moment before that."""
+    try:
+        Client(place).close()
+    except OSError:
+        return False
+    return True
+
+
 def put_launcher(directory: Path, socket: Path, one_shot: Path) -> Path:
     """A launcher as for production, bound to `socket`, with its one-shot beside it; its path."""
     kept = directory / ".ipam"

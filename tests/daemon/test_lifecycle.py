@@ -14,7 +14,7 @@ from filelock import FileLock, Timeout
 
 from tests.daemon.calls import address, config, environment, leases
 from tests.daemon.conftest import Serve
-from tests.daemon.service import PATIENCE, Client, Service, ask, start_call, until
+from tests.daemon.service import PATIENCE, Client, Service, ask, listens, start_call, until
 from tests.faults.calls import held_lock, release
 
 
@@ -168,7 +168,7 @@ def test_a_watchdog_meant_for_another_process_is_left_alone(manager: socket.sock
 
 def test_a_manager_that_cannot_be_told_does_not_matter(serve: Serve, place: Path, tmp_path: Path) -> None:
     service = serve(env={"NOTIFY_SOCKET": str(tmp_path / "nobody")})
-    until("it listens", place.exists)
+    until("it listens", lambda: listens(place))
     assert ask(place, environment("ADD"), config(tmp_path))[0] == 0
     assert service.stop() == 0
 
