@@ -233,21 +233,24 @@ def previous_addresses(conf: Object) -> list[Address] | None:
 class Config:
     """A network config, and what has been understood of it so far. Its methods raise InvalidConfig."""
 
-    __slots__ = ("_name", "_networks", "_stores", "object", "version")
+    __slots__ = ("_log_level", "_name", "_networks", "_stores", "object", "version")
 
     def __init__(self, stdin: bytes) -> None:
         """Read what came in on stdin. Raises Undecodable."""
         self.object = decode(stdin)
         self.version = version_of(self.object)
         self._name = ""
+        self._log_level: object = None
         self._networks: dict[Address | None, Network] = {}
         self._stores: dict[bool, StoreConfig] = {}
 
     def log_level(self, *, strict: bool = True) -> str:
         """What `ipam.logLevel` says. Not `strict` (DEL, GC): what is wrong means none."""
-        ipam = self.object.get("ipam")
-        value = fields(ipam).get("loglevel") if isinstance(ipam, dict) else None
-        if value is None:
+        if self._log_level is None:
+            ipam = self.object.get("ipam")
+            self._log_level = (fields(ipam) if isinstance(ipam, dict) else {}).get("loglevel", "none")
+        value = self._log_level
+        if value == "none":
             return "none"
         from ipam import log
 
