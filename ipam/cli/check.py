@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from ipam.cli import output, sites
-from ipam.cli.output import Column, counted, emit, note
+from ipam.cli.output import Column, emit, note, waiting
 from ipam.inspection.consistency import findings
 
 TYPE_CHECKING = False
@@ -49,8 +49,9 @@ def command(*, network: str | None, repair: bool, scope: Scope, output: str) -> 
 
 
 def _findings(site: Site) -> list[Finding]:
-    leases = counted(site.store.leases(site.name), "reading leases")
-    return [*site.store.audit(site.name), *findings(leases, site.network)]
+    leases = sites.leases_of(site)
+    with waiting(f"checking {site.name}"):
+        return [*site.store.audit(site.name), *findings(leases, site.network)]
 
 
 def _row(site: Site, finding: Finding) -> Row:

@@ -9,7 +9,7 @@ import click
 from ipam import config
 from ipam.address import format_address, format_cidr
 from ipam.allocator import holder_text, set_text
-from ipam.cli.output import say, write_json
+from ipam.cli.output import say, waiting, write_json
 from ipam.cli.sites import store_option, store_url
 from ipam.inspection import configs
 from ipam.inspection.explanation import Explanation, explain, in_words
@@ -78,7 +78,8 @@ def _answer(
         network = config.network(use.conf, config.version_of(use.conf), asked)
     opened = open_store(StoreConfig(url) if url else use.store, host)
     try:
-        found = explain(opened, network, who, host)
+        with waiting("looking at every lease"):
+            found = explain(opened, network, who, host)
         lines = list(_lines(network, found, opened))
     finally:
         opened.close()

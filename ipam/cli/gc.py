@@ -11,7 +11,7 @@ import click
 from ipam.cli import output, sites
 from ipam.cli.durations import duration_option
 from ipam.cli.evidence import REST, REST_HELP, YOUNGEST, Evidence, is_still, operator, results_option
-from ipam.cli.output import Column, counted, emit, note
+from ipam.cli.output import Column, emit, note, waiting
 from ipam.cli.rows import ADDRESS, CONTAINER, NETWORK, POD, lease_row
 from ipam.inspection.sightings import DEFAULT_PATH, Sightings
 from ipam.inspection.staleness import LIVE, STALE, Verdict, text_of
@@ -88,12 +88,13 @@ def command(
     """
     moment = time.clock_gettime(time.CLOCK_BOOTTIME)  # whatever is done to the clock between two passes
     with scope.sites(network) as found:
-        evidence = Evidence(scope.host, results, youngest)
+        with waiting("looking for containers"):
+            evidence = Evidence(scope.host, results, youngest)
         sightings = Sightings(seen, scope.host.boot)
         judged = [
             _considered(site, lease, evidence, sightings, moment, 0.0 if now else grace)
             for site in found
-            for lease in counted(site.store.leases(site.name), "looking for containers")
+            for lease in sites.leases_of(site)
         ]
         if apply:
             judged = _freed(judged, rest, operator(reason), sightings)

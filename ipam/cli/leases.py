@@ -9,7 +9,7 @@ import time
 import click
 
 from ipam.cli import output, sites
-from ipam.cli.output import counted, emit, end_at_once, is_terminal
+from ipam.cli.output import emit, end_at_once, is_terminal
 from ipam.cli.rows import LEASE, lease_row
 from ipam.inspection.selection import ORDERS, Selection
 
@@ -66,8 +66,9 @@ def command(
 
 
 def _leases(site: Site, wanted: Selection, sort: str, scope: Scope, *, stale: bool) -> Iterator[Lease]:
-    leases = counted(site.store.leases(site.name), "reading leases")
-    chosen = [lease for lease in leases if lease in wanted] if wanted != Selection() else list(leases)
+    chosen = sites.leases_of(site)
+    if wanted != Selection():
+        chosen = [lease for lease in chosen if lease in wanted]
     if stale:
         from ipam.cli.evidence import stale_ones
 

@@ -48,7 +48,7 @@ def command(*, network: str, output: str, scope: Scope) -> int:
 
 
 def _drawn(site: Site) -> Iterator[tuple[int, Range, Picture]]:
-    leased = [lease.address for lease in site.store.leases(site.name)]
+    leased = [lease.address for lease in sites.leases_of(site)]
     resting = [address for address, _ in site.store.resting(site.name)]
     for range_set in site.network.range_sets if site.network else ():
         for rng in range_set.ranges:

@@ -6,7 +6,7 @@ import click
 
 from ipam.allocator import set_text
 from ipam.cli import output, sites
-from ipam.cli.output import Column, counted, emit
+from ipam.cli.output import Column, emit
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def command(*, scope: Scope, output: str) -> int:
 def _row(site: Site) -> Row:
     return {
         "network": site.name,
-        "leases": sum(1 for _ in counted(site.store.leases(site.name), "reading leases")),
+        "leases": len(sites.leases_of(site)),
         "ranges": [set_text(range_set) for range_set in site.network.range_sets] if site.network else None,
         "store": site.url,
         "config": str(site.path) if site.path else None,

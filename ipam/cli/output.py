@@ -8,6 +8,8 @@ import os
 import signal
 import sys
 import time
+from contextlib import contextmanager
+from threading import Event, Thread
 
 import click
 
@@ -179,6 +181,31 @@ def is_terminal(stream: TextIO) -> bool:
 def end_at_once() -> None:
     """From now on Ctrl-C ends the process on the spot: for who looks again and again, and has nothing in hand."""
     signal.signal(signal.SIGINT, lambda _number, _frame: os._exit(INTERRUPTED))
+
+
+@contextmanager
+def waiting(what: str) -> Iterator[None]:
+    """On a terminal, if it takes longer than a second, a line on stderr tells what goes on, and for how long by now."""
+    if not is_terminal(sys.stderr):
+        yield
+        return
+    over, began = Event(), time.monotonic()
+
+    def tell() -> None:
+        if over.wait(_BEFORE_PROGRESS):
+            return
+        while not over.wait(_BETWEEN_PROGRESS):
+            seconds = time.monotonic() - began
+            print(f"\r\x1b[K{what}: {seconds:.0f} s", end="", file=sys.stderr, flush=True)
+        print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+
+    teller = Thread(target=tell, daemon=True)
+    teller.start()
+    try:
+        yield
+    finally:
+        over.set()
+        teller.join()
 
 
 def counted(items: Iterable[T], what: str) -> Iterator[T]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from ipam.cli.output import note
+from ipam.cli.output import note, waiting
 from ipam.inspection import configs
 from ipam.inspection.sites import Site, Sites
 from ipam.plugin import this_host
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Any
 
-    from ipam.model import Host
+    from ipam.model import Host, Lease
 
 
 class Scope:
@@ -47,6 +47,12 @@ class Scope:
     def status(self) -> int:
         """The exit status of a command that has nothing else to complain about: 1 where something was not read."""
         return 1 if self.problems else 0
+
+
+def leases_of(site: Site) -> list[Lease]:
+    """The leases of a network at one moment."""
+    with waiting(f"reading the leases of {site.name}"):
+        return list(site.store.leases(site.name))
 
 
 def store_url(value: str | None) -> str | None:

@@ -90,7 +90,7 @@ def command(*, network: str | None, scope: Scope, output: str) -> int:
 def _rows(site: Site, now: float) -> Iterator[Row]:
     if site.network is None:
         return
-    leased = [lease.address for lease in counted(site.store.leases(site.name), "reading leases")]
+    leased = [lease.address for lease in sites.leases_of(site)]
     resting = [address for address, _ in site.store.resting(site.name)]
     events = counted(site.store.history(site.name, since=now - DAY), "reading history")
     found = zip(usage(site.network, leased, resting), trends(site.network, events, now, (HOUR, DAY)), strict=True)

@@ -74,7 +74,7 @@ def command(*, address: str, time: str | None, network: str | None, scope: Scope
 
 
 def _holdings(site: Site, address: Address) -> list[Holding]:
-    held = [lease for lease in counted(site.store.leases(site.name), "reading leases") if lease.address == address]
+    held = [lease for lease in sites.leases_of(site) if lease.address == address]
     return holdings(site.name, counted(site.store.history(site.name, address=address), "reading history"), held)
 
 

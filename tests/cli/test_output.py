@@ -9,10 +9,12 @@ import re
 import select
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Event
 
 import pytest
 from hypothesis import given
@@ -194,6 +196,32 @@ def test_progress_is_shown_on_a_terminal_and_wiped_off(monkeypatch: pytest.Monke
     assert list(output.counted(range(1000), "reading leases")) == list(range(1000))
     assert "reading leases: 256" in screen.getvalue()
     assert screen.getvalue().endswith("\r\x1b[K")
+
+
+def test_what_takes_long_is_told_on_a_terminal_while_it_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = Event()
+
+    class Screen(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+        def write(self, text: str) -> int:
+            if "checking: " in text:
+                told.set()
+            return super().write(text)
+
+    screen = Screen()
+    monkeypatch.setattr("sys.stderr", screen)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(output, "_BEFORE_PROGRESS", 0.0)
+    monkeypatch.setattr(output, "_BETWEEN_PROGRESS", 0.01)
+    with output.waiting("checking"):
+        assert told.wait(30)
+    assert screen.getvalue().endswith("\r\x1b[K")
+    monkeypatch.setattr("sys.stderr", io.StringIO())
+    with output.waiting("checking"):
+        pass
+    assert sys.stderr.getvalue() == ""  # type: ignore[attr-defined]
 
 
 def test_no_progress_is_shown_in_a_pipe(monkeypatch: pytest.MonkeyPatch) -> None:
