@@ -40,6 +40,10 @@ class Evidence:
         self._results = Results(results)
         self._runtimes = Runtimes()
 
+    def is_elsewhere(self, lease: Lease) -> bool:
+        """Whether the lease is another node's, of which the witnesses here know nothing."""
+        return lease.node not in ("", self._host.node)
+
     def verdict(self, site: Site, lease: Lease) -> Verdict:
         """What they say together."""
         signs = (self._namespaces.sign(lease), self._results.sign(site.name, lease), self._runtimes.sign(lease))

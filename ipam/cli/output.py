@@ -64,11 +64,12 @@ class Column:
         self.style = style
         self.narrow = narrow
 
-    def cells(self, rows: Iterable[Row]) -> list[str]:
+    def cells(self, rows: Iterable[Row], *, narrow: bool = False) -> list[str]:
         """The values as a table shows them; `-` where there is none."""
         key, text = self.key, self.text
         texts = ["-" if row[key] is None or row[key] == "" else text(row[key]) for row in rows]
-        return texts if "".join(texts).isprintable() else [visible(each) for each in texts]
+        shown = texts if "".join(texts).isprintable() else [visible(each) for each in texts]
+        return [self.narrow(each) for each in shown] if narrow and self.narrow else shown
 
 
 def visible(text: str) -> str:
@@ -103,10 +104,11 @@ def emit(rows: Iterable[Row], columns: Sequence[Column], output: str) -> None:
         write_csv(rows, columns)
     else:
         listed = list(rows)
-        if is_terminal(sys.stdout) and len(listed) <= MOST_STYLED:
+        seen = is_terminal(sys.stdout)
+        if seen and len(listed) <= MOST_STYLED:
             _write_styled(listed, columns)
         else:
-            sys.stdout.writelines(f"{line}\n" for line in aligned(listed, columns))
+            sys.stdout.writelines(f"{line}\n" for line in aligned(listed, columns, narrow=seen))
 
 
 def write_json(rows: Iterable[Row]) -> None:
@@ -140,9 +142,9 @@ def _text(row: Row, column: Column) -> str:
     return "" if value is None else column.text(value)
 
 
-def aligned(rows: Sequence[Row], columns: Sequence[Column]) -> Iterator[str]:
+def aligned(rows: Sequence[Row], columns: Sequence[Column], *, narrow: bool = False) -> Iterator[str]:
     """The lines of a table as plain text, whatever its size: columns two spaces apart, a line of titles first."""
-    table = [[column.title, *column.cells(rows)] for column in columns]
+    table = [[column.title, *column.cells(rows, narrow=narrow)] for column in columns]
     widths = [max(map(len, cells)) for cells in table]
     sides = [">" if column.right else "<" for column in columns]
     line = "  ".join(f"{{:{side}{width}}}" for side, width in zip(sides, widths, strict=True)).format
@@ -159,7 +161,7 @@ def _write_styled(rows: list[Row], columns: Sequence[Column]) -> None:
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     cells, widths = [], []
     for column in columns:
-        texts = [column.narrow(text) if column.narrow else text for text in column.cells(rows)]
+        texts = column.cells(rows, narrow=True)
         styles = [column.style(row[column.key]) if column.style else "" for row in rows]
         cells.append([Text(text, style=style) for text, style in zip(texts, styles, strict=True)])
         widths.append(max(map(len, (column.title, *texts))))

@@ -76,9 +76,11 @@ def command(
 def _refuse_living(chosen: Iterable[tuple[Site, Lease]], evidence: Evidence) -> None:
     for site, lease in chosen:
         verdict = evidence.verdict(site, lease)
+        shown = f"{format_address(lease.address)} is held by {holder_text(lease)}"
         if verdict.says == LIVE:
-            shown = f"{format_address(lease.address)} is held by {holder_text(lease)}, which looks alive"
-            raise ValueError(f"{shown}: {text_of(verdict.signs)}; stop it, or say --force")
+            raise ValueError(f"{shown}, which looks alive: {text_of(verdict.signs)}; stop it, or say --force")
+        if evidence.is_elsewhere(lease):
+            raise ValueError(f"{shown} on node {lease.node}: release it there, where it can be told, or say --force")
 
 
 def _release(site: Site, leases: list[Lease], by: str, rest: float) -> None:

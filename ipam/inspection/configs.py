@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from ipam import config, jsontext
 from ipam.errors import CniError
+from ipam.inspection import flannel
 from ipam.jsontext import quote
 
 TYPE_CHECKING = False
@@ -61,8 +62,8 @@ def read_directory(directory: Path) -> tuple[list[Configured], list[str]]:
 
 def read_file(path: Path) -> list[Configured]:
     """The uses of the plugin in one file: a list of plugins, or a single one. Raises OSError, CniError."""
-    whole = read_object(path)
-    return [_configured(path, conf) for conf in plugins_of(whole) if is_ours(conf)]
+    plugins = [flannel.delegated(conf) if flannel.is_flannel(conf) else conf for conf in plugins_of(read_object(path))]
+    return [_configured(path, conf) for conf in plugins if is_ours(conf)]
 
 
 def read_object(path: Path) -> Object:

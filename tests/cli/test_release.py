@@ -97,6 +97,14 @@ def test_what_looks_alive_is_released_only_by_force(leased: Node, as_root: None)
         container.remove()
 
 
+def test_a_lease_of_another_node_is_released_only_by_force(leased: Node) -> None:
+    lease = Lease(Address(IPV4, 0x0ACB0063), Attachment("there", "eth0"), 0, since=1.0, node="another")
+    leased.change(lambda tx: tx.claim(lease, Cause.ADD))
+    said = leased.run("release", "10.203.0.99")
+    assert (said.code, "on node another: release it there" in said.err) == (1, True)
+    assert leased.run("release", "10.203.0.99", "--force").code == 0
+
+
 def test_a_released_lease_is_restored_as_it_was(leased: Node) -> None:
     before = leased.leases()
     leased.run("release", "10.203.0.3")

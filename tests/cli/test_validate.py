@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from ipam.allocator import set_text
 from ipam.inspection import validation
 from ipam.inspection.configs import read_file
 from ipam.inspection.validation import HostSubnet, validate
@@ -100,6 +101,21 @@ def test_ranges_of_the_runtime_are_no_error(node: Node) -> None:
     conf["plugins"][0]["capabilities"] = {"ipRanges": True}
     path.write_text(json.dumps(conf))
     assert findings(node, path) == [("warning", "")]
+
+
+def test_flannels_subnets_are_those_of_its_daemon(node: Node, tmp_path: Path) -> None:
+    path, env = tmp_path / "10-flannel.conflist", tmp_path / "subnet.env"
+    plugin = {"type": "flannel", "subnetFile": str(env), "delegate": {"isDefaultGateway": True}}
+    path.write_text(json.dumps({"cniVersion": "1.0.0", "name": "cbr0", "plugins": [plugin, {"type": "portmap"}]}))
+    (use,) = read_file(path)
+    assert (use.network, "no IP ranges" in use.problem) == (None, True)
+    env.write_text("FLANNEL_NETWORK=10.244.0.0/16\nFLANNEL_SUBNET=10.244.3.1/24\nFLANNEL_IPV6_SUBNET=fd00:3::1/64\n")
+    (use,) = read_file(path)
+    assert use.network is not None
+    assert [set_text(each) for each in use.network.range_sets] == [
+        "10.244.3.1-10.244.3.254",
+        "fd00:3::1-fd00:3::ffff:ffff:ffff:ffff",
+    ]
 
 
 def test_ranges_of_another_config_that_overlap_are_a_warning(node: Node, tmp_path: Path) -> None:
