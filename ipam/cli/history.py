@@ -83,7 +83,7 @@ def _chosen(site: Site, wanted: Selection, since: float | None) -> Iterator[Even
 def _follow(found: list[Site], wanted: Selection, since: float | None, output: str) -> None:
     """Print what was, and then what comes, for ever. Two looks may see the same moment: each event is told once."""
     end_at_once()
-    titles = True
+    titles, widths = True, [0] * len(EVENT)
     told: dict[str, tuple[float | None, list[Event]]] = {site.name + site.url: (since, []) for site in found}
     while True:
         for site in found:
@@ -93,13 +93,13 @@ def _follow(found: list[Site], wanted: Selection, since: float | None, output: s
                 last = events[-1].time
                 latest = [event for event in (*known, *events) if event.time == last]
                 told[site.name + site.url] = (last, latest)
-            _print(events, output, titles=titles)
+            _print(events, output, widths, titles=titles)
             titles = False
         sys.stdout.flush()
         time.sleep(_PAUSE)
 
 
-def _print(events: list[Event], output: str, *, titles: bool) -> None:
+def _print(events: list[Event], output: str, widths: list[int], *, titles: bool) -> None:
     rows = [event_row(event) for event in events]
     if output == "json":
         sys.stdout.writelines(f"{json.dumps(row)}\n" for row in rows)
@@ -107,5 +107,5 @@ def _print(events: list[Event], output: str, *, titles: bool) -> None:
     if output == "csv":
         write_csv(rows, EVENT, titles=titles)
         return
-    lines = aligned(rows, EVENT)
+    lines = aligned(rows, EVENT, widths=widths)
     sys.stdout.writelines(f"{line}\n" for number, line in enumerate(lines) if number or titles)

@@ -142,12 +142,20 @@ def _text(row: Row, column: Column) -> str:
     return "" if value is None else column.text(value)
 
 
-def aligned(rows: Sequence[Row], columns: Sequence[Column], *, narrow: bool = False) -> Iterator[str]:
-    """The lines of a table as plain text, whatever its size: columns two spaces apart, a line of titles first."""
+def aligned(
+    rows: Sequence[Row], columns: Sequence[Column], *, narrow: bool = False, widths: list[int] | None = None
+) -> Iterator[str]:
+    """The lines of a table as plain text, whatever its size: columns two spaces apart, a line of titles first.
+
+    `widths` are those of the parts of the table that were printed before; they become those of this part.
+    """
     table = [[column.title, *column.cells(rows, narrow=narrow)] for column in columns]
-    widths = [max(map(len, cells)) for cells in table]
+    before = widths or [0] * len(columns)
+    needed = [max(least, *map(len, cells)) for least, cells in zip(before, table, strict=True)]
+    if widths is not None:
+        widths[:] = needed
     sides = [">" if column.right else "<" for column in columns]
-    line = "  ".join(f"{{:{side}{width}}}" for side, width in zip(sides, widths, strict=True)).format
+    line = "  ".join(f"{{:{side}{width}}}" for side, width in zip(sides, needed, strict=True)).format
     for cells in zip(*table, strict=True):
         yield line(*cells).rstrip()
 

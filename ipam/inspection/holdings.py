@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from ipam.model import CLAIM
+from ipam.model import CLAIM, Cause
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from ipam.model import Address, Event, Lease
+
+
+_BEFORE_THE_EVENT = (Cause.FOUND, Cause.MIGRATE, Cause.IMPORT)
+"""Claims of leases that were there already, wherever that was."""
 
 
 class Holding(NamedTuple):
@@ -37,7 +41,7 @@ def holdings(network: str, events: Iterable[Event], held: Iterable[Lease]) -> li
     """The intervals that the events of a network tell of, by their beginning; `held` are the leases of now.
 
     A claim whose drop is not told ended with the next claim of the address, or is held to this day. What is held
-    without any claim is an interval without a start. A lease that was found began when its file was made.
+    without any claim is an interval without a start. A lease that was found, or moved here, began when it was made.
     """
     done: list[Holding] = []
     current: dict[Address, Holding] = {}
@@ -47,7 +51,7 @@ def holdings(network: str, events: Iterable[Event], held: Iterable[Lease]) -> li
         if event.what == CLAIM:
             if open_one is not None:
                 done.append(open_one._replace(end=event.time))
-            start = min(event.time, lease.since) if lease.since else event.time
+            start = lease.since if event.cause in _BEFORE_THE_EVENT and lease.since else event.time
             current[lease.address] = Holding(network, lease, start, event.cause, event.note)
             continue
         began = open_one if open_one is not None and _same(open_one.lease, lease) else None

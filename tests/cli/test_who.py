@@ -174,6 +174,17 @@ def test_a_lease_that_was_found_began_when_its_file_was_made() -> None:
     assert (one.start, one.end) == (10.0, None)
 
 
+def test_a_restored_lease_was_not_held_in_between() -> None:
+    events = [
+        event(10.0, CLAIM, LEASE, Cause.ADD),
+        event(20.0, DROP, LEASE, Cause.RELEASE),
+        event(30.0, CLAIM, LEASE, Cause.RESTORE),
+    ]
+    found = holdings(NAME, events, [LEASE])
+    assert [(each.start, each.end, each.cause) for each in found] == [(10.0, 20.0, "add"), (30.0, None, "restore")]
+    assert at(found, 25.0) is None
+
+
 def test_a_lease_without_history_has_a_holding() -> None:
     bare = LEASE.replace(since=0.0)
     (one,) = holdings(NAME, [], [bare])
