@@ -78,9 +78,9 @@ def _read(path: str) -> bytes:
         fd = posix.open(path, posix.O_RDONLY | posix.O_NONBLOCK | posix.O_CLOEXEC)
         try:
             if not S_ISREG(posix.fstat(fd).st_mode):
-                raise InputOutput(f"open {quote(path)[1:-1]}: not a regular file", "as ipam.resolvConf")
+                raise InputOutput(f"open {quote(path, 500)[1:-1]}: not a regular file", "as ipam.resolvConf")
             return posix.read(fd, _MOST_BYTES)
         finally:
             posix.close(fd)
     except OSError as error:
-        raise InputOutput(f"open {quote(path)[1:-1]}: {str(error.strerror).lower()}", "as ipam.resolvConf") from None
+        raise InputOutput(f"open {quote(path, 500)[1:-1]}: {str(error.strerror).lower()}", "as ipam.resolvConf") from None
