@@ -24,7 +24,7 @@ def address(text: str) -> Address:
     return found
 
 
-def lease(text: str = "10.203.0.2", *, container: str = "c1", ifname: str = "eth0", **more: object) -> Lease:
+def lease(text: str = "10.208.0.2", *, container: str = "c1", ifname: str = "eth0", **more: object) -> Lease:
     made = Lease(address(text), Attachment(container, ifname), 0, since=1.0, boot="now", node="here")
     return made.replace(**more)
 
@@ -86,7 +86,7 @@ def container(as_root: None) -> Namespace:
     """A namespace with an address of each family, and no process."""
     made = Namespace("container")
     made.run("ip", "link", "set", "lo", "up")
-    for each in ("10.203.0.2/32", "fd00:cb::2/128"):
+    for each in ("10.208.0.2/32", "fd00:d0::2/128"):
         made.run("ip", "address", "add", each, "dev", "lo")
     return made
 
@@ -94,17 +94,17 @@ def container(as_root: None) -> Namespace:
 def test_an_address_in_a_namespace_without_a_process_is_seen(container: Namespace) -> None:
     try:
         seen = Namespaces()
-        for text in ("10.203.0.2", "fd00:cb::2"):
+        for text in ("10.208.0.2", "fd00:d0::2"):
             sign = seen.sign(lease(text))
             assert sign == Sign("netns", KEPT, f"the address is in {container.path}, which has no process")
-        assert seen.sign(lease("10.203.0.3")) == Sign("netns", DEAD, "none has the address")
+        assert seen.sign(lease("10.208.0.3")) == Sign("netns", DEAD, "none has the address")
     finally:
         container.remove()
     assert Namespaces().sign(lease()).says == DEAD
 
 
 def test_an_address_in_a_namespace_that_only_its_processes_keep_is_seen(as_root: None) -> None:
-    script = "ip link set lo up && ip address add 10.203.0.2/32 dev lo && echo ready && exec cat"
+    script = "ip link set lo up && ip address add 10.208.0.2/32 dev lo && echo ready && exec cat"
     command = ["unshare", "--net", "sh", "-c", script]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
@@ -117,7 +117,7 @@ def test_an_address_in_a_namespace_that_only_its_processes_keep_is_seen(as_root:
 def test_a_mount_in_another_mount_namespace_is_looked_through(as_root: None) -> None:
     script = (
         'mount --make-rprivate / && mount -t tmpfs none "$0" && touch "$0/n" && unshare "--net=$0/n" '
-        'sh -c "ip link set lo up; ip address add 10.203.0.2/32 dev lo" && echo ready && exec cat'
+        'sh -c "ip link set lo up; ip address add 10.208.0.2/32 dev lo" && echo ready && exec cat'
     )
     command = ["unshare", "--mount", "sh", "-c", script, "/mnt"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
