@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
-from queue import Empty, SimpleQueue
-from threading import Thread
+from collections.abc import Generator
+from threading import Condition, Thread
 from time import monotonic
 from typing import Any, TypeVar
 
@@ -47,19 +46,38 @@ def connect(parameters: dict[str, Any], timeout: float) -> BoundedConnection:
 
     Raises psycopg.OperationalError. What the resolver or the server does after that goes on in a thread of its own.
     """
-    made: SimpleQueue[BoundedConnection | BaseException] = SimpleQueue()
-    Thread(target=_put_outcome, args=(made, lambda: BoundedConnection.connect(**parameters)), daemon=True).start()
-    try:
-        outcome = made.get(timeout=max(0.001, timeout))
-    except Empty:
-        raise psycopg.errors.ConnectionTimeout("the server does not answer") from None
-    if isinstance(outcome, BaseException):
-        raise outcome
-    return outcome
+    return _Attempt(parameters).outcome(timeout)
 
 
-def _put_outcome(queue: SimpleQueue[Any], action: Callable[[], object]) -> None:
-    try:
-        queue.put(action())
-    except BaseException as error:
-        queue.put(error)
+class _Attempt:
+    """One attempt to connect, in a thread. A connection that comes when nobody waits any more is closed."""
+
+    def __init__(self, parameters: dict[str, Any]) -> None:
+        self._changed = Condition()
+        self._made: BoundedConnection | BaseException | None = None
+        self._is_waited_for = True
+        Thread(target=self._connect, args=(parameters,), daemon=True).start()
+
+    def _connect(self, parameters: dict[str, Any]) -> None:
+        made: BoundedConnection | BaseException
+        try:
+            made = BoundedConnection.connect(**parameters)
+        except BaseException as error:
+            made = error
+        with self._changed:
+            self._made = made
+            self._changed.notify()
+            if isinstance(made, BoundedConnection) and not self._is_waited_for:
+                made.close()
+
+    def outcome(self, timeout: float) -> BoundedConnection:
+        """What came of it, within `timeout` seconds."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._made is not None, timeout)
+            self._is_waited_for = False
+            made = self._made
+        if made is None:
+            raise psycopg.errors.ConnectionTimeout("the server does not answer")
+        if isinstance(made, BaseException):
+            raise made
+        return made

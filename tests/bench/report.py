@@ -150,6 +150,8 @@ class Report:
         scenes = list(dict.fromkeys(key.scene for key in self.results.resident))
         if not scenes:
             return
+        if not self.results.cold_starts:  # another plan than that of the directories
+            return
         cold = median(self.results.cold_starts)
         verdict = Target(COLD_START).verdict(cold)
         yield from ("", "## The daemon itself", "")
