@@ -1,4 +1,4 @@
-"""Decides what a fault did to a node: nothing, or one of seven kinds of damage."""
+"""Decides what a fault did to a node: nothing, or one of eight kinds of damage."""
 
 import json
 from enum import Enum
@@ -6,6 +6,9 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import NamedTuple
 
+from ipam.model import StoreConfig
+from ipam.plugin import this_host
+from ipam.registry import open_store
 from tests.faults.injector import Fault, Outcome, run
 from tests.faults.scenario import NEIGHBOUR, NETWORK, TORN, VICTIM, Next, Scenario
 
@@ -22,6 +25,7 @@ class Damage(Enum):
     FALSE_DONE = "false done"
     LEFT = "left by a failed ADD"
     BAD_JSON = "bad JSON"
+    BROKEN = "broken history"
 
 
 class Finding(NamedTuple):
@@ -121,7 +125,16 @@ def judge(node: Node, scenario: Scenario, fault: Fault, torn: Fault | None = Non
         if after.get(name) != content
     ]
     found += _fill(node, scenario, set(after))
+    found += _history(node)
     return Verdict(outcome.hit, found)
+
+
+def _history(node: Node) -> list[Finding]:
+    """The chain of history holds; Go keeps none."""
+    store = open_store(StoreConfig(f"file://{node.directory}"), this_host())
+    problems = store.verify(NETWORK).problems
+    store.close()
+    return [Finding(Damage.BROKEN, f"event {each.number}, {each.place}: {each.why}") for each in problems[:1]]
 
 
 def addresses(stdout: bytes) -> list[str] | None:
