@@ -83,4 +83,6 @@ def _read(path: str) -> bytes:
         finally:
             posix.close(fd)
     except OSError as error:
-        raise InputOutput(f"open {quote(path, 500)[1:-1]}: {str(error.strerror).lower()}", "as ipam.resolvConf") from None
+        raise InputOutput(
+            f"open {quote(path, 500)[1:-1]}: {str(error.strerror).lower()}", "as ipam.resolvConf"
+        ) from None
