@@ -38,7 +38,7 @@ class LiveStores:
         yield self
 
     def records(self) -> Iterator[Record]:
-        """See Reading. Of each network the leases are those of one moment; events that come later are left out."""
+        """See Reading. Of each network the leases are those of one moment; its events reach a little further."""
         for site in self._sites:
             for lease in site.store.leases(site.name):
                 yield Held(site.name, lease)

@@ -1,6 +1,7 @@
 """A node of a test's own: a conflist, a data directory, containers, and the operator's commands."""
 
 import json
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -77,3 +78,11 @@ def run(capfdbinary: pytest.CaptureFixture[bytes], *arguments: object) -> tuple[
         status = int(ended.code or 0)
     said = capfdbinary.readouterr()
     return status, said.out.decode(), said.err.decode()
+
+
+def busy(directory: str) -> None:
+    """Containers that come and go on the node in that directory, four at once, until the process is ended."""
+    node = Node(Path(directory))
+    for number in count():
+        assert "ips" in node.call("ADD", f"busy{number}")
+        node.call("DEL", f"busy{number - 3}")

@@ -3,6 +3,8 @@
 import csv
 import json
 import shlex
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import click
 import pytest
 
 from ipam.audit.finding import RULES
+from ipam.audit.records import Held
 from ipam.audit.source import SnapshotFile
 from ipam.cli import ipam
 from ipam.model import Host
@@ -206,3 +209,21 @@ def test_history_and_cursors_come_along(node: Node, tmp_path: Path, capfdbinary:
         del again.plugin["ipam"]["dataDir"]  # type: ignore[attr-defined]
     assert again.call("ADD", "next")["ips"][0]["address"] == "10.30.0.12/24"
     assert run(capfdbinary, "verify", "--store", url, "--conf-dir", node.conf)[0] == 0
+
+
+def test_a_snapshot_is_whole_while_others_write(node: Node, tmp_path: Path, capfdbinary: Capture) -> None:
+    script = "import sys; from tests.audit.node import busy; busy(sys.argv[1])"
+    with subprocess.Popen([sys.executable, "-c", script, tmp_path], cwd=Path(__file__).parents[2]) as writer:
+        try:
+            for turn in range(8):
+                path = tmp_path / f"s{turn}.jsonl.gz"
+                assert run(capfdbinary, "export", *node.options, "--with-history", "-o", path)[0] == 0
+                with SnapshotFile(path).open() as reading:
+                    held = [each.lease.address for each in reading.records() if isinstance(each, Held)]
+                    assert reading.header.networks[0].verdict is not None
+                    assert reading.header.networks[0].verdict.problems == ()
+                assert 10 <= len(set(held)) == len(held) <= 14
+                assert run(capfdbinary, "audit", path, "--fail-on", "note")[0] == 0
+        finally:
+            writer.terminate()
+    assert run(capfdbinary, "verify", *node.options)[0] == 0
