@@ -260,6 +260,10 @@ def test_a_password_may_come_from_a_file(postgresql: Cluster, url: str, tmp_path
         file.write_bytes(b"geheim\n")
         with opened(secret, password_file=str(file)) as store:
             add(store, "one")
+        file.write_bytes(b"*:*:*:secretive:geheim\n")
+        file.chmod(0o600)
+        with opened(f"{secret}&passfile={file}") as store:
+            add(store, "two")
     finally:
         hba.write_text(rules)
         postgresql.sql("SELECT pg_reload_conf()")
