@@ -62,6 +62,7 @@ def command(
     if follow and end is not None:
         raise click.UsageError("--follow has no end: leave out --until")
     with scope.sites(network) as found:
+        sites.require_history(found)
         if follow:
             _follow(found, wanted, first, output)
         events = counted(_merged(found, wanted, first), "reading history")

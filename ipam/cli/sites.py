@@ -9,9 +9,11 @@ from pathlib import Path
 import click
 
 from ipam.cli.output import note, waiting
+from ipam.errors import InvalidConfig
 from ipam.inspection import configs
 from ipam.inspection.sites import Site, Sites
 from ipam.plugin import this_host
+from ipam.store import Trait
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -53,6 +55,15 @@ def leases_of(site: Site) -> list[Lease]:
     """The leases of a network at one moment."""
     with waiting(f"reading the leases of {site.name}"):
         return list(site.store.leases(site.name))
+
+
+def require_history(found: list[Site]) -> None:
+    """Return where every store tells what was. Raises InvalidConfig for one that does not."""
+    for site in found:
+        if Trait.HISTORY not in site.store.traits:
+            raise InvalidConfig(
+                f"the store of network {site.name} keeps no history", f"{site.url}: its traits do not have it"
+            )
 
 
 def store_url(value: str | None) -> str | None:

@@ -68,6 +68,14 @@ def test_what_it_lacks_is_named(installed: Path, tmp_path: Path) -> None:
     assert (status, "it lacks replay" in said) == (1, True), said
 
 
+def test_a_store_without_history_has_none_to_show(installed: Path, tmp_path: Path) -> None:
+    url = f"forgetful://{tmp_path}/leases"
+    run(installed, "-m", "ipam.plugin", env=environment("ADD"), stdin=config(url))
+    assert "c1" in run(installed, "-m", "ipam.cli", "leases", "--store", url)[1]
+    status, said = run(installed, "-m", "ipam.cli", "history", "--store", url)
+    assert (status, "the store of network net keeps no history" in said) == (1, True), said
+
+
 def test_without_the_package_its_scheme_is_unknown(tmp_path: Path) -> None:
     status, said = run(tmp_path, "-m", "ipam.cli", "store", "check", "json:///nowhere")
     assert status == 1

@@ -7,6 +7,12 @@ import pytest
 from ipam.testing import StoreContract
 
 
+class TestForgetfulStore(StoreContract):
+    @pytest.fixture
+    def url(self, tmp_path: Path) -> str:
+        return f"forgetful://{tmp_path}/leases"
+
+
 class TestJsonStore(StoreContract):
     @pytest.fixture
     def url(self, tmp_path: Path) -> str:

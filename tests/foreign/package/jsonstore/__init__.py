@@ -112,3 +112,18 @@ def open_store(config: StoreConfig, host: Host) -> JsonStore:
     if not path.startswith("/"):
         raise InvalidConfig(f"ipam.store must be json:///directory, not {config.shown}")
     return JsonStore(Path(path), host)
+
+
+class ForgetfulStore(JsonStore):
+    """The same without history: what a store lacks, its traits do not have."""
+
+    traits = frozenset({Trait.DURABLE})
+
+    def history(self, network: str, **_: object) -> Iterator[Event]:
+        """See Store."""
+        return iter(())
+
+
+def open_forgetful_store(config: StoreConfig, host: Host) -> ForgetfulStore:
+    """The store for `forgetful:///directory`."""
+    return ForgetfulStore(Path(config.url.removeprefix("forgetful://")), host)
