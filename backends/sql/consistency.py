@@ -31,9 +31,9 @@ class Parts:
         self.free: list[Interval] = []
         for kind, first, last in rows:
             if kind == FREE:
-                self.free.append((bytes(first), bytes(last)))  # type: ignore[call-overload]
+                self.free.append((bytes(first), bytes(last)))
             else:
-                (self.leased if kind == LEASED else self.resting).add(bytes(first))  # type: ignore[call-overload]
+                (self.leased if kind == LEASED else self.resting).add(bytes(first))
         self.free.sort()
 
     def rightly_free(self) -> Iterator[Interval]:

@@ -32,7 +32,7 @@ class Free:
     def _from(self, key: bytes) -> list[Interval]:
         """The interval that `key` is in, or the next one; and the one behind that."""
         rows = self._session.fetch("free_from", {"net": self._network, "key": key})
-        return [(bytes(first), bytes(last)) for first, last in rows]  # type: ignore[call-overload]
+        return [(bytes(first), bytes(last)) for first, last in rows]
 
     def at_or_behind(self, key: bytes) -> bytes | None:
         """The lowest free address from `key` on, in whatever family."""

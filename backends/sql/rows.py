@@ -8,9 +8,10 @@ from ipam.model import Attachment, Event, Lease, Pod
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Any
 
-    Row = Sequence[object]
-    Values = dict[str, object]
+    Row = Sequence[Any]
+    Values = dict[str, Any]
 
 LEASE_COLUMNS = (
     "address",
@@ -69,11 +70,11 @@ def lease_of(row: Row) -> Lease:
     """The lease of a row of LEASE_COLUMNS."""
     key, container_id, ifname, range_set, namespace, pod, uid, since, boot, node = row
     return Lease(
-        address_of(key),  # type: ignore[arg-type]
+        address_of(key),
         Attachment(_original(container_id), _original(ifname)),
-        range_set,  # type: ignore[arg-type]
+        range_set,
         Pod(_original(namespace), _original(pod), _original(uid)),
-        since,  # type: ignore[arg-type]
+        since,
         _original(boot),
         _original(node),
     )
@@ -95,7 +96,7 @@ def event_of(network: str, row: Row) -> Event:
     """The event of a row of EVENT_COLUMNS."""
     time, boot, what, cause, note = row[:_OF_EVENT]
     return Event(
-        time,  # type: ignore[arg-type]
+        time,
         _original(boot),
         network,
         str(what),

@@ -56,7 +56,7 @@ class SqlStore(Store):
     def resting(self, network: str) -> Iterator[tuple[Address, float]]:
         """See Store."""
         for key, until in self._read(network, "resting", now=self._host.clock()):
-            yield address_of(key), until  # type: ignore[arg-type, misc]
+            yield address_of(key), until
 
     def history(
         self,
@@ -82,7 +82,7 @@ class SqlStore(Store):
 
     def cursors(self, network: str) -> dict[int, Address]:
         """See Store."""
-        return {int(str(number)): address_of(key) for number, key in self._read(network, "cursors")}  # type: ignore[arg-type]
+        return {number: address_of(key) for number, key in self._read(network, "cursors")}
 
     def audit(self, network: str) -> list[Finding]:
         """See Store."""
@@ -98,7 +98,7 @@ class SqlStore(Store):
         def action(session: Session) -> tuple[bool, None]:
             for number, version in session.fetch("open", {"name": network}):
                 require_schema(str(version), session.place)
-                repair(session, int(str(number)))
+                repair(session, number)
             return True, None
 
         return self._database.write(action)

@@ -37,8 +37,8 @@ class SqlTransaction(Transaction):
         self._known_boots: dict[str, str | None] = {}
         rows = session.fetch("open", {"name": network})
         version = rows[0][1] if rows else next(iter(session.fetch("version", {})), [""])[0]
-        require_schema(str(version), session.place)
-        self._id = int(str(rows[0][0])) if rows else None
+        require_schema(str(version or ""), session.place)
+        self._id = rows[0][0] if rows else None
         self._free = None if self._id is None else Free(session, self._id)
         self._rest_is_over = False
 
@@ -82,7 +82,7 @@ class SqlTransaction(Transaction):
         key = self._free.at_or_behind(key_of(rng.family, first))
         if resting:
             values: Values = {"net": self._id, "key": key_of(rng.family, first)}
-            keys = [bytes(row[0]) for row in self._session.fetch("resting_from", values)]  # type: ignore[call-overload]
+            keys = [bytes(row[0]) for row in self._session.fetch("resting_from", values)]
             key = min(keys if key is None else [key, *keys], default=None)
         return None if key is None or key > key_of(rng.family, rng.end) else address_of(key).value
 
@@ -93,14 +93,14 @@ class SqlTransaction(Transaction):
         self._rest_is_over = True
         for (key,) in self._session.fetch("rested", {"net": self._id, "now": self._host.clock()}):
             self._session.run("remove_resting", {"net": self._id, "key": key})
-            self._free.give_back(key)  # type: ignore[arg-type]
+            self._free.give_back(key)
 
     def cursor(self, range_set: int) -> Address | None:
         """See Transaction."""
         if range_set in self._cursors:
             return self._cursors[range_set]
         rows = [] if self._id is None else self._session.fetch("cursor", {"net": self._id, "set": range_set})
-        return address_of(rows[0][0]) if rows else None  # type: ignore[arg-type]
+        return address_of(rows[0][0]) if rows else None
 
     def claim(self, lease: Lease, why: str, note: str = "") -> None:
         """See Transaction."""
@@ -158,7 +158,7 @@ class SqlTransaction(Transaction):
         if self._id is None or self._free is None:
             self._session.run("add_network", {"name": self._network})
             (row,) = self._session.fetch("find", {"name": self._network})
-            self._id = int(str(row[0]))
+            self._id = row[0]
             self._free = Free(self._session, self._id)
             self._free.begin()
         return self._id, self._free
