@@ -59,14 +59,19 @@ def record(go_host_local: Path) -> str:
     """The session, as text."""
     command = [*PRIVATE, sys.executable, "-m", "tests.session", "--inside", str(go_host_local)]
     root = Path(__file__).parents[1]
-    return subprocess.run(command, cwd=root, stdout=subprocess.PIPE, text=True, check=True, timeout=120).stdout
+    made = [Path(each) for each in DIRECTORIES if not Path(each).exists()]  # to mount on
+    for directory in made:
+        directory.mkdir()
+    try:
+        return subprocess.run(command, cwd=root, stdout=subprocess.PIPE, text=True, check=True, timeout=120).stdout
+    finally:
+        for directory in made:
+            directory.rmdir()
 
 
 def inside(go_host_local: Path) -> str:
     """The same, in namespaces where it may do what it likes."""
     for directory in DIRECTORIES:
-        if not Path(directory).is_dir():
-            raise FileNotFoundError(f"{directory} is not there to be hidden")
         subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", directory], check=True)
     for path in (CONFIG.parent, RESULTS, LEASES.parent):
         path.mkdir(parents=True, mode=0o755)

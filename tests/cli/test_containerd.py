@@ -53,7 +53,7 @@ class Containerd:
 
     def ctr(self, *words: str) -> str:
         """One call of the client."""
-        done = subprocess.run([*self._ctr, *words], capture_output=True, text=True, timeout=PATIENCE, check=True)
+        done = subprocess.run([*self._ctr, *words], stdout=subprocess.PIPE, text=True, timeout=PATIENCE, check=True)
         return done.stdout
 
     def start(self, name: str) -> int:
