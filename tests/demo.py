@@ -118,6 +118,9 @@ class Node:
             self.ping()
         heading("The leases are plain files, in Go host-local's own format")
         self.show_leases()
+        heading("… with pod, time and history beside them")
+        self.ipam("leases", "demo")
+        self.ipam("usage", "demo")
         heading("CHECK: is everything as it was recorded?")
         self.cni("CHECK", "red", prev_result=self.results["red"])
         say("    yes (exit 0, no output)")
@@ -128,8 +131,9 @@ class Node:
             say("    exit 0, no output")
         if self.main_plugin == "bridge":
             show(self.run(["ip", "-netns", "red", "-brief", "link"]))
-        heading("What is left: the cursors of the round robin, and the lock")
+        heading("What is left: the cursors of the round robin, the lock, and who had which address")
         self.show_leases()
+        self.ipam("history", "demo", "--address", "10.22.0.3")
 
     def install(self) -> None:
         """Put the plugin into a CNI bin directory, in host-local's place."""
@@ -190,6 +194,11 @@ class Node:
         for path in sorted(self.leases.iterdir()):
             say(f"    {path.name:<20} {' '.join(path.read_text().split())}".rstrip())
 
+    def ipam(self, *words: str) -> None:
+        """One of the operator's commands."""
+        command = [sys.executable, "-m", "ipam.cli", *words, "--conf-dir", str(self.home)]
+        show(self.run(command, said=f"ipam {' '.join(words)} --conf-dir ."))
+
     def cni(
         self,
         command: str,
@@ -227,9 +236,9 @@ class Node:
             sys.exit(f"{command} of {pod} was to {'fail' if fails else 'succeed'}: {done.stdout.decode()}")
         return json.loads(done.stdout) if done.stdout else None
 
-    def run(self, command: list[str]) -> str:
-        """Show a command and run it."""
-        say(f"  $ {' '.join(command)}")
+    def run(self, command: list[str], said: str = "") -> str:
+        """Show a command (as `said`, where that reads better) and run it."""
+        say(f"  $ {said or ' '.join(command)}")
         done = subprocess.run(command, cwd=self.home, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             sys.exit(f"{command[0]} failed: {done.stdout}{done.stderr}")

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _BAR = 10
 _FULL, _NEARLY = 0.95, 0.8
+_FORESEEABLE = 3653 * DAY
 
 
 def _number(value: int) -> str:
@@ -47,6 +48,13 @@ def _style(share: float) -> str:
     return "bold red" if share >= _FULL else "yellow" if share >= _NEARLY else "green"
 
 
+def _time_left(seconds: float) -> str:
+    """Beyond ten years a rate of today foretells nothing."""
+    if not seconds:
+        return "full"
+    return format_duration(seconds) if seconds < _FORESEEABLE else "> 10y"
+
+
 BAR = Column("used", _bar, title="", style=_style)
 COLUMNS = (
     Column("network"),
@@ -59,9 +67,7 @@ COLUMNS = (
     Column("used", _percent, right=True),
     Column("last_hour", _change, right=True),
     Column("last_day", _change, right=True),
-    Column(
-        "exhausted_in", lambda seconds: format_duration(seconds) if seconds else "full", title="FULL IN", right=True
-    ),
+    Column("exhausted_in", _time_left, title="FULL IN", right=True),
 )
 
 
