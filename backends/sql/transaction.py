@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from backends.sql.chains import lengthen
 from backends.sql.database import require_schema
 from backends.sql.intervals import Free
 from backends.sql.keys import address_of, key_of
@@ -180,7 +181,9 @@ class SqlTransaction(Transaction):
         if network is None:
             return None
         if self._events:
-            self._session.run_many("add_event", [event_values(network, event) for event in self._events])
+            rows = [event_values(network, event) for event in self._events]
+            lengthen(self._session, network, self._network, rows)
+            self._session.run_many("add_event", rows)
         for range_set, address in self._cursors.items():
             cursor = {"network": network, "range_set": range_set, "address": key_of(*address)}
             if not self._session.run("set_cursor", {"net": network, "set": range_set, "address": cursor["address"]}):

@@ -9,6 +9,7 @@ from pathlib import Path
 from statistics import median
 
 from backends.sql import open_database
+from backends.sql.chains import lengthen
 from backends.sql.database import Session
 from backends.sql.keys import SPACES, key_of
 from backends.sql.rows import event_values, lease_values
@@ -82,6 +83,7 @@ def fill(url: str, network: str, cursor: int, addresses: Iterable[int]) -> None:
 
         def write(session: Session, rows=rows, events=events) -> tuple[None, None]:  # type: ignore[no-untyped-def]
             session.run_many("add_lease", rows)
+            lengthen(session, number, network, events)
             session.run_many("add_event", events)
             return None, None
 
