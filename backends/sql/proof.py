@@ -46,6 +46,8 @@ def _verdict(read: Read, network: str, known: Known, found: list[Row]) -> Verdic
         return Verdict(0, 0, 0, "", (Problem(0, _TABLE, "what it says of this network was changed"),))
     written, last, forgotten, begins, head, carried = row
     walk = Walk(last, known)
+    if not found and any(read(network, "linked_from", begins=0)):
+        walk.doubt(Problem(0, _TABLE, "what it says of this network was removed"))
     try:
         unchanged = digest(network, _carried(walk, read(network, "linked_before", until=begins))) == carried
     except _UNREADABLE:
@@ -57,13 +59,12 @@ def _verdict(read: Read, network: str, known: Known, found: list[Row]) -> Verdic
     for row in read(network, "linked_from", begins=begins):
         place = row[0]
         _look_at(walk, network, row)
-    if walk.events and not found:
-        walk.doubt(Problem(0, _TABLE, "what it says of this network was removed"))
-    if walk.arrived not in (None, written - forgotten) and not walk.problems:
-        told_of = f"{written} events and {forgotten} of them forgotten"
-        walk.doubt(Problem(0, _TABLE, f"it tells of {told_of}, where there are {walk.arrived}: it was changed"))
     missing = written - forgotten - walk.events
-    return walk.verdict(forgotten, f"behind id {place}", f"{missing} events are missing" if missing > 0 else "")
+    verdict = walk.verdict(forgotten, f"behind id {place}", f"{missing} events are missing" if missing > 0 else "")
+    if verdict.problems or walk.arrived == written - forgotten:
+        return verdict
+    why = f"it tells of {written} events, {forgotten} of them forgotten, where there are {walk.arrived}: it was changed"
+    return verdict.replace(problems=(Problem(0, _TABLE, why),))
 
 
 def _carried(walk: Walk, rows: Iterable[Row]) -> Iterator[Row]:
