@@ -53,8 +53,9 @@ TABLES = (
 
 STATEMENTS = {
     "open": (
-        "SELECT networks.id, (SELECT schema_version.version_num FROM schema_version) AS anon_1 FROM networks "
-        "WHERE networks.name = :name"
+        "SELECT networks.id, (SELECT schema_version.version_num FROM schema_version) AS anon_1, "
+        "chains.written, chains.last FROM networks JOIN chains ON chains.network = networks.id WHERE "
+        "networks.name = :name"
     ),
     "find": ("SELECT networks.id FROM networks WHERE networks.name = :name"),
     "version": ("SELECT schema_version.version_num FROM schema_version"),

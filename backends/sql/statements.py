@@ -40,8 +40,10 @@ def _add(table: Table) -> Executable:
 
 
 STATEMENTS: dict[str, Executable] = {
-    # The network, locked until the end of the transaction where the database has locks of rows.
-    "open": select(networks.c.id, _version.scalar_subquery())
+    # The network and the end of its chain, locked until the end of the transaction where the database has locks of
+    # rows: the first one in turns, so that who has it gets the other at once, as it was committed last.
+    "open": select(networks.c.id, _version.scalar_subquery(), chains.c.written, chains.c.last)
+    .select_from(networks.join(chains, chains.c.network == networks.c.id))
     .where(networks.c.name == bindparam("name"))
     .with_for_update(),
     "find": select(networks.c.id).where(networks.c.name == bindparam("name")),
@@ -105,7 +107,7 @@ STATEMENTS: dict[str, Executable] = {
     "events_since": _event.where(events.c.time >= bindparam("since")),
     "events_of_address": _event.where(events.c.address == _KEY),
     "events_of_container": _event.where(events.c.container_id == bindparam("container_id")),
-    # Its chain: the last link; every event with its own.
+    # Its chain.
     "chain": select(*[chains.c[name] for name in CHAIN_COLUMNS]).where(chains.c.network == _NET),
     "add_chain": _add(chains),
     "lengthen_chain": update(chains)
