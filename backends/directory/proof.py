@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from backends.directory import journal
 from backends.directory.reading import read_lines
-from ipam import chain, jsontext
-from ipam.errors import CniError
+from backends.directory.seal import parse_seal
+from ipam import chain
 from ipam.verdict import Problem
 from ipam.walk import Walk, told
 
@@ -17,37 +17,6 @@ if TYPE_CHECKING:
     from backends.directory.place import Place
     from ipam.verdict import Verdict
     from ipam.walk import Known
-
-
-def seal(now: float, removed: int, carried: list[bytes], head: bytes) -> bytes:
-    """The line that stands in place of forgotten events, before the claims that were kept of them.
-
-    `removed` is the number of events forgotten so far, `head` the link that the next event follows.
-    """
-    value = {
-        "sealed": now,
-        "removed": removed,
-        "carried": len(carried),
-        "bytes": sum(map(len, carried)),
-        "digest": chain.text(chain.link(chain.START, b"".join(carried))).decode(),
-        "head": chain.text(head).decode(),
-    }
-    return chain.chained(chain.START, jsontext.to_bytes(jsontext.encode(value)))[0]
-
-
-def parse_seal(line: bytes) -> dict[str, Any] | None:
-    """The object of a seal; None for any other line."""
-    if not line.startswith(b'{"sealed":'):
-        return None
-    try:
-        value = jsontext.decode(line)
-    except CniError:
-        return None
-    texts = isinstance(value, dict) and all(isinstance(value.get(key), str) for key in ("digest", "head"))
-    numbers = isinstance(value, dict) and all(
-        isinstance(value.get(key), int) for key in ("removed", "carried", "bytes")
-    )
-    return value if texts and numbers and isinstance(value, dict) else None
 
 
 def verify(place: Place, known: Known = None) -> Verdict:
