@@ -9,7 +9,7 @@ from pathlib import Path
 from statistics import median
 
 from backends.sql import open_database
-from backends.sql.chains import End, begin, lengthen
+from backends.sql.chains import begin, lengthen
 from backends.sql.database import Session
 from backends.sql.keys import SPACES, key_of
 from backends.sql.rows import event_values, lease_values
@@ -84,7 +84,7 @@ def fill(url: str, network: str, cursor: int, addresses: Iterable[int]) -> None:
         rows = [lease_values(number, lease) for lease in leases]
         events = [event_values(number, Event(1.0, host.boot, network, CLAIM, lease, Cause.ADD)) for lease in leases]
 
-        def write(session: Session, rows=rows, events=events, end=end) -> tuple[End, None]:  # type: ignore[no-untyped-def]
+        def write(session: Session, rows=rows, events=events, end=end) -> tuple[tuple[int, bytes], None]:  # type: ignore[no-untyped-def]
             session.run_many("add_lease", rows)
             found = lengthen(session, number, network, end, events)
             session.run_many("add_event", events)
