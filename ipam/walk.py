@@ -79,10 +79,10 @@ class Walk:
         self.links += 1
         self.begin(link)
 
-    def skip(self, place: Callable[[], str]) -> None:
-        """The next event has no link, or is none: right only before the first link of all."""
+    def skip(self, place: Callable[[], str], *, early: bool = False) -> None:
+        """The next event has no link, or is none. `early`: before the first link of all that is right."""
         self.events += 1
-        if self.link != chain.START:
+        if self.link != chain.START or not early:
             self._settle(None)
             self.doubt(Problem(self.events, place(), _FOREIGN))
 

@@ -56,7 +56,7 @@ def _look_at_carried(walk: Walk, sealed: dict[str, Any], carried: list[bytes]) -
 def _look_at_event(walk: Walk, where: Where, line: bytes) -> None:
     parts = chain.split(line)
     if parts is None:
-        walk.skip(lambda: _place(where, line))
+        walk.skip(lambda: _place(where, line), early=True)  # of a time before there was a chain
     else:
         walk.take(*parts, lambda: _place(where, line))
 

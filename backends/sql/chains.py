@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
     End = tuple[int, bytes]  # how many events there were ever, and the last one's link
 
+NOTHING: End = (0, chain.START)
+"""Where a chain without events ends."""
+
 
 def open_network(session: Session, name: str) -> Sequence[Row]:
     """Lock the rows of a network and of its chain: its id, the schema, and an End. Nothing where there is none."""
@@ -27,12 +30,11 @@ def open_network(session: Session, name: str) -> Sequence[Row]:
     return rows
 
 
-def begin(session: Session, network: int) -> End:
-    """The chain of a new network."""
-    end = {"written": 0, "last": chain.START}
+def begin(session: Session, network: int) -> None:
+    """The chain of a new network, which ends at NOTHING."""
+    end = dict(zip(("written", "last"), NOTHING, strict=True))
     seal = {"forgotten": 0, "begins": 0, "head": chain.START, "carried": chain.START}
     session.run("add_chain", {"network": network, **end, **seal})
-    return 0, chain.START
 
 
 def lengthen(session: Session, network: int, name: str, end: End, rows: list[Values]) -> End:

@@ -97,7 +97,7 @@ class SqlStore(Store):
         from backends.sql.consistency import repair
 
         def action(session: Session) -> tuple[bool, None]:
-            for number, version in session.fetch("open", {"name": network}):
+            for number, version, *_ in session.fetch("open", {"name": network}):
                 require_schema(str(version), session.place)
                 repair(session, number)
             return True, None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from backends.sql.chains import begin, lengthen, open_network
+from backends.sql.chains import NOTHING, begin, lengthen, open_network
 from backends.sql.database import require_schema
 from backends.sql.intervals import Free
 from backends.sql.keys import address_of, key_of
@@ -41,7 +41,7 @@ class SqlTransaction(Transaction):
         version = rows[0][1] if rows else next(iter(session.fetch("version", {})), [""])[0]
         require_schema(str(version or ""), session.place)
         self._id = rows[0][0] if rows else None
-        self._end: End | None = tuple(rows[0][2:]) if rows else None
+        self._end: End = tuple(rows[0][2:]) if rows else NOTHING
         self._free = None if self._id is None else Free(session, self._id)
         self._rest_is_over = False
 
@@ -162,7 +162,7 @@ class SqlTransaction(Transaction):
             self._session.run("add_network", {"name": self._network})
             (row,) = self._session.fetch("find", {"name": self._network})
             self._id = row[0]
-            self._end = begin(self._session, row[0])
+            begin(self._session, row[0])
             self._free = Free(self._session, self._id)
             self._free.begin()
         return self._id, self._free
@@ -183,7 +183,7 @@ class SqlTransaction(Transaction):
         network = self._id
         if network is None:
             return None
-        if self._events and self._end is not None:
+        if self._events:
             rows = [event_values(network, event) for event in self._events]
             lengthen(self._session, network, self._network, self._end, rows)
             self._session.run_many("add_event", rows)

@@ -9,11 +9,10 @@ from pathlib import Path
 from statistics import median
 
 from backends.sql import open_database
-from backends.sql.chains import begin, lengthen
+from backends.sql.chains import NOTHING, begin, lengthen
 from backends.sql.database import Session
 from backends.sql.keys import SPACES, key_of
 from backends.sql.rows import event_values, lease_values
-from ipam.chain import START
 from ipam.model import CLAIM, IPV4, IPV6, NO_POD, Address, Attachment, Cause, Event, Lease, StoreConfig
 from ipam.plugin import this_host
 from tests.bench.contestants import Contestant, Fill, one_shot, through_daemon
@@ -64,7 +63,7 @@ def fill(url: str, network: str, cursor: int, addresses: Iterable[int]) -> None:
     host = this_host()
     database = open_database(StoreConfig(url, lock_timeout=600), host)
     leased: list[int] = []
-    end = 0, START
+    end = NOTHING
 
     def start(session: Session) -> tuple[int, None]:
         session.run("add_network", {"name": network})
