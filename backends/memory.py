@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
 from threading import RLock
 
+from ipam import chain
 from ipam.address import format_address
 from ipam.errors import AddressInUse
 from ipam.model import CLAIM, DROP, Address, Attachment, Event
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from typing import TypeVar
 
     from ipam.model import Host, Lease, Range, StoreConfig
+    from ipam.verdict import Verdict
 
     T = TypeVar("T")
 
@@ -28,12 +31,25 @@ class _Book:
         self.boots: dict[str, str] = {}
         self.rests: dict[Address, float] = {}
         self.events: list[Event] = []
+        self.links: list[bytes] = []  # one for each event; see ipam.chain
+        self.carried = self.forgotten = 0  # so many of the first events are outside of the chain, so many gone
+        self.head = chain.START  # what the first event in the chain follows
 
     def copy(self) -> _Book:
         copy = _Book()
         copy.leases, copy.cursors, copy.boots = dict(self.leases), dict(self.cursors), dict(self.boots)
-        copy.rests, copy.events = dict(self.rests), list(self.events)
+        copy.rests, copy.events, copy.links = dict(self.rests), list(self.events), list(self.links)
+        copy.carried, copy.forgotten, copy.head = self.carried, self.forgotten, self.head
         return copy
+
+    def last(self) -> bytes:
+        """The link that the next event follows."""
+        return self.links[-1] if len(self.links) > self.carried else self.head
+
+    def append(self, event: Event) -> None:
+        """Write history."""
+        self.links.append(chain.link(self.last(), chain.body(event)))
+        self.events.append(event)
 
 
 class MemoryTransaction(Transaction):
@@ -91,7 +107,7 @@ class MemoryTransaction(Transaction):
                 self._book.rests[lease.address] = self._host.clock() + rest
 
     def _record(self, what: str, lease: Lease, why: str, note: str) -> None:
-        self._book.events.append(Event(self._host.clock(), self._host.boot, self._network, what, lease, why, note))
+        self._book.append(Event(self._host.clock(), self._host.boot, self._network, what, lease, why, note))
 
     def replay(self, event: Event, *, done: bool) -> None:
         """See Transaction."""
@@ -104,7 +120,7 @@ class MemoryTransaction(Transaction):
             self._book.rests.pop(lease.address, None)
         elif done and held is not None and held.attachment == lease.attachment:
             del leases[lease.address]
-        self._book.events.append(event)
+        self._book.append(event)
 
     def put_cursor(self, range_set: int, address: Address) -> None:
         """See Transaction."""
@@ -119,10 +135,14 @@ class MemoryTransaction(Transaction):
         self._book.boots[node] = boot
 
 
+def _is_held(book: _Book, event: Event) -> bool:
+    return event.what == CLAIM and book.leases.get(event.lease.address) == event.lease
+
+
 class MemoryStore(Store):
     """Forgets everything when the process ends; threads of the process may share it."""
 
-    traits = frozenset({Trait.HISTORY, Trait.REPLAY})
+    traits = frozenset({Trait.CHAINED, Trait.HISTORY, Trait.REPLAY})
 
     def __init__(self, host: Host) -> None:
         self._host = host
@@ -176,14 +196,30 @@ class MemoryStore(Store):
         """See Store."""
         with self._lock:
             book = self._books.get(network, _Book())
-            kept = [
-                event
-                for event in book.events
-                if event.time >= before or (event.what == CLAIM and book.leases.get(event.lease.address) == event.lease)
-            ]
-            removed = len(book.events) - len(kept)
-            book.events = kept
+            recent = book.carried  # the first event in the chain that is not older: from there on it stays whole
+            while recent < len(book.events) and book.events[recent].time < before:
+                recent += 1
+            old = [event for event in book.events[:recent] if event.time >= before or _is_held(book, event)]
+            removed = recent - len(old)
+            if removed:
+                book.head = book.links[recent - 1] if recent > book.carried else book.head
+                book.events[:recent], book.links[:recent] = old, [b""] * len(old)
+                book.carried, book.forgotten = len(old), book.forgotten + removed
             return removed
+
+    def verify(self, network: str, known: tuple[int, str] | None = None) -> Verdict:
+        """See Store."""
+        from ipam.walk import Walk, told
+
+        with self._lock:
+            book = self._books.get(network, _Book()).copy()
+        walk = Walk(book.last(), known)
+        for _ in range(book.carried):
+            walk.carry()
+        walk.begin(book.head)
+        for event, link in list(zip(book.events, book.links, strict=True))[book.carried :]:
+            walk.take(chain.body(event), link, partial(told, event))
+        return walk.verdict(book.forgotten, "the end")
 
     def check(self) -> None:
         """See Store: memory is always there."""

@@ -27,7 +27,9 @@ _HEAD = 8192
 
 _EXTENSIONS = ("_json",)
 _ENTRY_MODULES = ("ipam.plugin", "backends.directory")
+_OF_DIRECTORY = ("absent", "readiness", "reading", "recovery", "retention", "seal", "waiting")
 _OF_SQLITE = (
+    "chains",
     "creation",
     "database",
     "file",
@@ -43,7 +45,7 @@ _OF_SERVERS = ("bounded", "remote", "schema", "server", "statements", "trouble")
 _DEFERRED = (
     "ipam.ranges",
     "ipam.routes",
-    *[f"backends.directory.{name}" for name in ("absent", "readiness", "reading", "recovery", "retention", "waiting")],
+    *[f"backends.directory.{name}" for name in _OF_DIRECTORY],
     "backends.sql",
     *[f"backends.sql.{name}" for name in (*_OF_SQLITE, *_OF_SERVERS)],
 )

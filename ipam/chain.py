@@ -1,8 +1,9 @@
-"""The chain that holds history together: each line carries a digest of itself and of the line before it.
+"""The chain that holds history together: each event carries a digest of itself and of the event before it.
 
-A line `{…}` becomes `{…,"chain":"…"}`: the SHA-256 of the link before it and of its own bytes without the chain, in
-base64 without padding. Whoever changes, removes or moves a line would have to make every later one anew; what a
-store or a signed snapshot remembers of the last link tells that they did, or that the end was cut off.
+A link is the SHA-256 of the link before it and of the event's body, a line of JSON that is the same in every store: so
+the same events have the same links wherever they are. In a file the line `{…}` becomes `{…,"chain":"…"}`, with its
+link in base64 without padding. Whoever changes, removes or moves an event would have to make every later link anew;
+what a store or a signed snapshot remembers of the last link tells that they did, or that the end was cut off.
 """
 
 from __future__ import annotations
@@ -14,6 +15,13 @@ try:  # the digest itself: hashlib around it costs as much to import as the rest
 except ImportError:  # Python 3.12 has it under another name
     from hashlib import sha256
 
+from ipam import jsontext
+from ipam.address import format_address
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ipam.model import Event
+
 START = bytes(32)
 """The link before the first."""
 
@@ -23,8 +31,40 @@ TAIL = len(_MARK) + _LENGTH + 2
 """Bytes that a link takes at the end of a line, the line's own end not counted."""
 
 
+def body(event: Event) -> bytes:
+    """What is digested of an event: a JSON object on one line, without its end.
+
+    Empty fields are left out; `since` and `claimed_in` (the lease's boot) are there only where they are others.
+    """
+    lease = event.lease
+    who, pod = lease.attachment, lease.pod
+    texts = (
+        ("boot", event.boot),
+        ("network", event.network),
+        ("what", event.what),
+        ("cause", event.cause),
+        ("address", format_address(lease.address)),
+        ("container", who.container_id),
+        ("ifname", who.ifname),
+        ("node", lease.node),
+        ("namespace", pod.namespace),
+        ("pod", pod.name),
+        ("uid", pod.uid),
+        ("note", event.note),
+    )
+    parts = [f'{{"time":{event.time!r}']
+    parts += [f'"{key}":{jsontext.string(text)}' for key, text in texts if text]
+    if lease.range_set is not None:
+        parts.append(f'"range_set":{lease.range_set}')
+    if lease.since != event.time:
+        parts.append(f'"since":{lease.since!r}')
+    if lease.boot != event.boot:
+        parts.append(f'"claimed_in":{jsontext.string(lease.boot)}')
+    return jsontext.to_bytes(",".join(parts) + "}")
+
+
 def link(before: bytes, body: bytes) -> bytes:
-    """The link of a line, 32 bytes; `body` is the line's object as it was before it was chained."""
+    """The link, 32 bytes, of an event that follows the link `before`, by its body."""
     digest: bytes = sha256(before + body).digest()
     return digest
 

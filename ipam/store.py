@@ -27,7 +27,7 @@ class Trait:
     """What a store can do beyond the contract's minimum."""
 
     DURABLE = "durable"  # leases are there again after close() and reopening
-    CHAINED = "chained"  # verify() tells whether history is what was written
+    CHAINED = "chained"  # history is a chain (ipam.chain); verify() tells whether it is what was written
     HISTORY = "history"  # history() tells of every claim and drop
     MULTI_HOST = "multi-host"  # several nodes may share one network
     REPLAY = "replay"  # Transaction.replay() and put_cursor(): another store's leases can be moved into it
@@ -98,7 +98,7 @@ class Transaction(ABC):
         """
 
     def replay(self, event: Event, *, done: bool) -> None:
-        """Write an event of another store into history as it stands: its time, boot, cause and note.
+        """Write an event of another store into history as it stands: its time, boot, cause and note; its link is new.
 
         Where it is to be `done`, the lease is also claimed (or raises AddressInUse), or dropped as far as its
         attachment holds it; the cursor stays. A store that has Trait.REPLAY MUST do it.
@@ -182,8 +182,10 @@ class Store(ABC):
     def verify(self, network: str, known: tuple[int, str] | None = None) -> Verdict:
         """Whether history is what was written: nothing changed, cut out, moved or cut off. MUST change nothing.
 
-        `known` is what an earlier Verdict told: how many events there had been in all, and the last link.
-        Only a store with Trait.CHAINED can tell; of any other the Verdict says that nothing was looked at.
+        `known` is what an earlier Verdict told: how many events there had been in all, and the last link, which is
+        that of ipam.chain behind all events of the network, whoever made them. Only a store with Trait.CHAINED can
+        tell, and its forget() MUST leave a chain that begins behind what is gone; of any other the Verdict says that
+        nothing was looked at.
         """
         from ipam.verdict import Verdict
 
@@ -195,7 +197,10 @@ class Store(ABC):
 
     @abstractmethod
     def forget(self, network: str, before: float) -> int:
-        """Remove events older than `before` but for claims of leases still held; how many were removed."""
+        """Remove events older than `before` but for claims of leases still held; how many were removed.
+
+        A store MAY keep those that happened behind one that is not older, though their time says otherwise.
+        """
 
     @abstractmethod
     def check(self) -> None:

@@ -9,7 +9,7 @@ import posix
 from backends.directory.files import write_all
 from backends.directory.kept import KeptFile
 from ipam import chain, jsontext
-from ipam.address import format_address, parse_address
+from ipam.address import parse_address
 from ipam.errors import CniError
 from ipam.model import CLAIM, DROP, Attachment, Event, Lease, Pod
 
@@ -27,40 +27,11 @@ Place = tuple[int, int]
 """Where a line begins and ends, in bytes from the start of the file."""
 
 
-def encode(event: Event) -> bytes:
-    """One line, without its link. Empty fields are left out; `since` and `claimed_in` only where they are others."""
-    lease = event.lease
-    who, pod = lease.attachment, lease.pod
-    texts = (
-        ("boot", event.boot),
-        ("network", event.network),
-        ("what", event.what),
-        ("cause", event.cause),
-        ("address", format_address(lease.address)),
-        ("container", who.container_id),
-        ("ifname", who.ifname),
-        ("node", lease.node),
-        ("namespace", pod.namespace),
-        ("pod", pod.name),
-        ("uid", pod.uid),
-        ("note", event.note),
-    )
-    parts = [f'{{"time":{event.time!r}']
-    parts += [f'"{key}":{jsontext.string(text)}' for key, text in texts if text]
-    if lease.range_set is not None:
-        parts.append(f'"range_set":{lease.range_set}')
-    if lease.since != event.time:
-        parts.append(f'"since":{lease.since!r}')
-    if lease.boot != event.boot:
-        parts.append(f'"claimed_in":{jsontext.string(lease.boot)}')
-    return jsontext.to_bytes(",".join(parts) + "}\n")
-
-
 def encode_chained(events: list[Event], before: bytes | None) -> tuple[list[bytes], bytes]:
     """The lines of events that follow the link `before` (None: the first of all), and the last one's own link."""
     lines, link = [], before or chain.START
     for event in events:
-        line, link = chain.chained(link, encode(event)[:-1])
+        line, link = chain.chained(link, chain.body(event))
         lines.append(line)
     return lines, link
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import posix
 
-from backends.directory import journal, proof
+from backends.directory import journal
 from backends.directory.files import close, readlink, remove, symlink, write_all
 from backends.directory.reading import last_claims, read_lines
+from backends.directory.seal import encode_seal, parse_seal
 from ipam import chain
 
 TYPE_CHECKING = False
@@ -31,7 +32,7 @@ def forget(place: Place, before: float, now: float) -> int:
     if old.removed:
         place.index.distrust()
         symlink(b"-", _FORGETTING, place.records, place.records)
-        seal = proof.seal(now, old.sealed + old.removed, old.carried, old.head)
+        seal = encode_seal(now, old.sealed + old.removed, old.carried, old.head)
         data = b"".join([seal, *old.carried, *old.kept])
         _replace(place.records, data, max(place.journal.size(), len(data)))
         place.journal.close()
@@ -61,7 +62,7 @@ def shorten(place: Place, age: float, size: int, now: float) -> int:
 def _behind_the_seal(place: Place) -> int:
     """Where in the file the events begin that no seal stands for."""
     for (_start, end), line in read_lines(place.records):
-        seal = proof.parse_seal(line)
+        seal = parse_seal(line)
         return end + seal["bytes"] if seal is not None else end - len(line) - 1
     return 0
 
@@ -80,7 +81,7 @@ class _Sorted:
 
     def take(self, start: int, line: bytes) -> None:
         """Sort the next line, which begins at the byte `start`."""
-        seal = proof.parse_seal(line)
+        seal = parse_seal(line)
         if seal is not None:
             self.sealed, self._carried_before = seal["removed"], seal["carried"]
             self.head = chain.parse(seal["head"].encode("ascii", "replace")) or self.head

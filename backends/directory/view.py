@@ -12,6 +12,7 @@ from backends.directory.place import RECORDS, Place, full_path
 from ipam.address import format_address
 from ipam.model import valid_name
 from ipam.verdict import Verdict
+from ipam.walk import lost
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -124,7 +125,7 @@ class View:
     def verify(self, network: str, known: tuple[int, str] | None = None) -> Verdict:
         """See Store."""
         found = self._read(network, lambda place: proof.verify(place, known), lambda _: None)
-        return found or Verdict(0, 0, 0, "", proof.lost(known))
+        return found or Verdict(0, 0, 0, "", lost(known))
 
     def cursors(self, network: str) -> dict[int, Address]:
         """See Store."""

@@ -12,15 +12,20 @@ TABLES = (
         "(network, node) ) WITHOUT ROWID"
     ),
     (
+        "CREATE TABLE chains ( network INTEGER NOT NULL, written INTEGER NOT NULL, last BLOB NOT NULL, "
+        "forgotten INTEGER NOT NULL, begins INTEGER NOT NULL, head BLOB NOT NULL, carried BLOB NOT NULL, "
+        "PRIMARY KEY (network) ) WITHOUT ROWID"
+    ),
+    (
         "CREATE TABLE cursors ( network INTEGER NOT NULL, range_set INTEGER NOT NULL, address BLOB NOT NULL, "
         "PRIMARY KEY (network, range_set) ) WITHOUT ROWID"
     ),
     (
         "CREATE TABLE events ( id INTEGER NOT NULL, network INTEGER NOT NULL, time DOUBLE NOT NULL, boot TEXT"
-        " NOT NULL, what TEXT NOT NULL, cause TEXT NOT NULL, note TEXT NOT NULL, address BLOB NOT NULL, "
-        "container_id TEXT NOT NULL, ifname TEXT NOT NULL, range_set INTEGER, namespace TEXT NOT NULL, pod "
-        "TEXT NOT NULL, uid TEXT NOT NULL, since DOUBLE NOT NULL, claimed_in TEXT NOT NULL, node TEXT NOT "
-        "NULL, PRIMARY KEY (id) )"
+        " NOT NULL, what TEXT NOT NULL, cause TEXT NOT NULL, note TEXT NOT NULL, link BLOB NOT NULL, address "
+        "BLOB NOT NULL, container_id TEXT NOT NULL, ifname TEXT NOT NULL, range_set INTEGER, namespace TEXT "
+        "NOT NULL, pod TEXT NOT NULL, uid TEXT NOT NULL, since DOUBLE NOT NULL, claimed_in TEXT NOT NULL, "
+        "node TEXT NOT NULL, PRIMARY KEY (id) )"
     ),
     ("CREATE INDEX events_by_address ON events (network, address)"),
     ("CREATE INDEX events_by_attachment ON events (network, container_id)"),
@@ -48,8 +53,9 @@ TABLES = (
 
 STATEMENTS = {
     "open": (
-        "SELECT networks.id, (SELECT schema_version.version_num FROM schema_version) AS anon_1 FROM networks "
-        "WHERE networks.name = :name"
+        "SELECT networks.id, (SELECT schema_version.version_num FROM schema_version) AS anon_1, "
+        "chains.written, chains.last FROM networks JOIN chains ON chains.network = networks.id WHERE "
+        "networks.name = :name"
     ),
     "find": ("SELECT networks.id FROM networks WHERE networks.name = :name"),
     "version": ("SELECT schema_version.version_num FROM schema_version"),
@@ -116,9 +122,9 @@ STATEMENTS = {
     "add_boot": ("INSERT INTO boots (network, node, boot) VALUES (:network, :node, :boot)"),
     "set_boot": ("UPDATE boots SET boot=:boot WHERE boots.network = :net AND boots.node = :of"),
     "add_event": (
-        "INSERT INTO events (network, time, boot, what, cause, note, address, container_id, ifname, "
+        "INSERT INTO events (network, time, boot, what, cause, note, link, address, container_id, ifname, "
         "range_set, namespace, pod, uid, since, claimed_in, node) VALUES (:network, :time, :boot, :what, "
-        ":cause, :note, :address, :container_id, :ifname, :range_set, :namespace, :pod, :uid, :since, "
+        ":cause, :note, :link, :address, :container_id, :ifname, :range_set, :namespace, :pod, :uid, :since, "
         ":claimed_in, :node)"
     ),
     "events": (
@@ -145,15 +151,48 @@ STATEMENTS = {
         "events.since, events.claimed_in, events.node FROM events WHERE events.network = :net AND "
         "events.container_id = :container_id ORDER BY events.id"
     ),
+    "chain": (
+        "SELECT chains.written, chains.last, chains.forgotten, chains.begins, chains.head, chains.carried "
+        "FROM chains WHERE chains.network = :net"
+    ),
+    "add_chain": (
+        "INSERT INTO chains (network, written, last, forgotten, begins, head, carried) VALUES (:network, "
+        ":written, :last, :forgotten, :begins, :head, :carried)"
+    ),
+    "lengthen_chain": ("UPDATE chains SET written=:written, last=:last WHERE chains.network = :net"),
+    "linked_from": (
+        "SELECT events.id, events.link, events.time, events.boot, events.what, events.cause, events.note, "
+        "events.address, events.container_id, events.ifname, events.range_set, events.namespace, events.pod, "
+        "events.uid, events.since, events.claimed_in, events.node FROM events WHERE events.network = :net AND"
+        " events.id >= :begins ORDER BY events.id"
+    ),
     "same_event": (
         "SELECT events.id FROM events WHERE events.network = :net AND events.address = :key AND events.time ="
         " :time AND events.what = :what AND events.container_id = :container_id AND events.ifname = :ifname "
         "LIMIT 1 OFFSET 0"
     ),
+    "first_recent": (
+        "SELECT events.id FROM events WHERE events.network = :net AND events.id >= :begins AND events.time >="
+        " :before ORDER BY events.id LIMIT 1 OFFSET 0"
+    ),
+    "link_before": (
+        "SELECT events.link FROM events WHERE events.network = :net AND events.id >= :begins AND events.id < "
+        ":until ORDER BY events.id DESC LIMIT 1 OFFSET 0"
+    ),
+    "linked_before": (
+        "SELECT events.id, events.link, events.time, events.boot, events.what, events.cause, events.note, "
+        "events.address, events.container_id, events.ifname, events.range_set, events.namespace, events.pod, "
+        "events.uid, events.since, events.claimed_in, events.node FROM events WHERE events.network = :net AND"
+        " events.id < :until ORDER BY events.id"
+    ),
+    "seal_chain": (
+        "UPDATE chains SET forgotten=:forgotten, begins=:begins, head=:head, carried=:carried WHERE "
+        "chains.network = :net"
+    ),
     "forget": (
-        "DELETE FROM events WHERE events.network = :net AND events.time < :before AND (events.what != 'claim'"
-        " OR NOT (EXISTS (SELECT * FROM leases WHERE leases.network = events.network AND leases.address = "
-        "events.address AND leases.container_id = events.container_id AND leases.ifname = events.ifname AND "
-        "leases.since = events.since)))"
+        "DELETE FROM events WHERE events.network = :net AND events.id < :until AND events.time < :before AND "
+        "(events.what != 'claim' OR NOT (EXISTS (SELECT * FROM leases WHERE leases.network = events.network "
+        "AND leases.address = events.address AND leases.container_id = events.container_id AND leases.ifname "
+        "= events.ifname AND leases.since = events.since)))"
     ),
 }

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 class RemoteDatabase(Database):
     """A ServerDatabase, made at its first use: importing SQLAlchemy would keep the callers of a daemon waiting."""
 
-    traits = frozenset({Trait.DURABLE, Trait.HISTORY, Trait.MULTI_HOST, Trait.REPLAY})
+    traits = frozenset({Trait.CHAINED, Trait.DURABLE, Trait.HISTORY, Trait.MULTI_HOST, Trait.REPLAY})
 
     def __init__(self, config: StoreConfig, host: Host) -> None:
         self._config = config

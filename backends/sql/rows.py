@@ -26,6 +26,8 @@ LEASE_COLUMNS = (
     "node",
 )
 EVENT_COLUMNS = ("time", "boot", "what", "cause", "note", *LEASE_COLUMNS)
+SEAL_COLUMNS = ("forgotten", "begins", "head", "carried")
+CHAIN_COLUMNS = ("written", "last", *SEAL_COLUMNS)
 _OF_EVENT = len(EVENT_COLUMNS) - len(LEASE_COLUMNS)
 
 # Text from outside may have bytes that are no UTF-8, which Python holds as lone surrogates, or NUL: databases take

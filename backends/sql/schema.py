@@ -21,6 +21,7 @@ from sqlalchemy import (
 METADATA = MetaData()
 _NUMBER = BigInteger().with_variant(Integer, "sqlite")  # SQLite counts INTEGER primary keys by itself
 _KEY = LargeBinary(17)  # see keys.py
+_LINK = LargeBinary(32)  # see ipam.chain
 
 
 def _lease_columns() -> list[Column[object]]:
@@ -104,6 +105,7 @@ events = Table(
     Column("what", Text, nullable=False),
     Column("cause", Text, nullable=False),
     Column("note", Text, nullable=False),
+    Column("link", _LINK, nullable=False),
     Column("address", _KEY, nullable=False),
     *_lease_columns(),
     Index("events_in_order", "network", "id"),
@@ -111,6 +113,19 @@ events = Table(
     Index("events_by_address", "network", "address"),
     Index("events_by_attachment", "network", "container_id"),
     implicit_returning=False,
+)
+
+chains = Table(  # of a network's events: not in its row, whose lock is taken in turns as long as nobody writes to it
+    "chains",
+    METADATA,
+    Column("network", Integer, primary_key=True, autoincrement=False),
+    Column("written", _NUMBER, nullable=False),
+    Column("last", _LINK, nullable=False),
+    Column("forgotten", _NUMBER, nullable=False),
+    Column("begins", _NUMBER, nullable=False),
+    Column("head", _LINK, nullable=False),
+    Column("carried", _LINK, nullable=False),
+    sqlite_with_rowid=False,
 )
 
 # Alembic's own table, under a name that tells what it is; Alembic makes and writes it.

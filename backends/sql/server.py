@@ -28,7 +28,16 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.005, 0.25  # seconds
-_LONG_READS = {"leases", "parts", "events", "events_since", "events_of_address", "events_of_container"}
+_LONG_READS = {
+    "leases",
+    "parts",
+    "events",
+    "events_since",
+    "events_of_address",
+    "events_of_container",
+    "linked_from",
+    "linked_before",
+}
 _AT_ONCE = 1000  # rows
 _LONGEST_PASSWORD = 4096
 _CONNECTIONS, _MOST_CONNECTIONS = 4, 32

@@ -53,7 +53,7 @@ class SqliteSession(Session):
 class SqliteDatabase(Database):
     """One file. Writers queue for a lock beside it, in the kernel, before they ask SQLite for its own."""
 
-    traits = frozenset({Trait.DURABLE, Trait.HISTORY, Trait.REPLAY})
+    traits = frozenset({Trait.CHAINED, Trait.DURABLE, Trait.HISTORY, Trait.REPLAY})
 
     def __init__(self, path: str, *, lock_timeout: float) -> None:
         """`path` is absolute, `lock_timeout` in seconds."""

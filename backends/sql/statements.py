@@ -20,8 +20,8 @@ from sqlalchemy import (
     update,
 )
 
-from backends.sql.rows import EVENT_COLUMNS, LEASE_COLUMNS
-from backends.sql.schema import boots, cursors, events, free, leases, networks, resting, version
+from backends.sql.rows import CHAIN_COLUMNS, EVENT_COLUMNS, LEASE_COLUMNS, SEAL_COLUMNS
+from backends.sql.schema import boots, chains, cursors, events, free, leases, networks, resting, version
 
 _NET: BindParameter[int] = bindparam("net")
 _KEY: BindParameter[bytes] = bindparam("key")
@@ -30,6 +30,7 @@ _NOTHING: ColumnElement[str] = literal_column("''")
 _anywhere = select(*[leases.c[name] for name in LEASE_COLUMNS], leases.c.network)
 _lease = select(*[leases.c[name] for name in LEASE_COLUMNS]).where(leases.c.network == _NET)
 _event = select(*[events.c[name] for name in EVENT_COLUMNS]).where(events.c.network == _NET).order_by(events.c.id)
+_linked = select(events.c.id, events.c.link, *[events.c[name] for name in EVENT_COLUMNS])
 _version = select(version.c.version_num)
 
 
@@ -39,8 +40,10 @@ def _add(table: Table) -> Executable:
 
 
 STATEMENTS: dict[str, Executable] = {
-    # The network, locked until the end of the transaction where the database has locks of rows.
-    "open": select(networks.c.id, _version.scalar_subquery())
+    # The network and the end of its chain, locked until the end of the transaction where the database has locks of
+    # rows: the first one in turns, so that who has it gets the other at once, as it was committed last.
+    "open": select(networks.c.id, _version.scalar_subquery(), chains.c.written, chains.c.last)
+    .select_from(networks.join(chains, chains.c.network == networks.c.id))
     .where(networks.c.name == bindparam("name"))
     .with_for_update(),
     "find": select(networks.c.id).where(networks.c.name == bindparam("name")),
@@ -104,6 +107,13 @@ STATEMENTS: dict[str, Executable] = {
     "events_since": _event.where(events.c.time >= bindparam("since")),
     "events_of_address": _event.where(events.c.address == _KEY),
     "events_of_container": _event.where(events.c.container_id == bindparam("container_id")),
+    # Its chain.
+    "chain": select(*[chains.c[name] for name in CHAIN_COLUMNS]).where(chains.c.network == _NET),
+    "add_chain": _add(chains),
+    "lengthen_chain": update(chains)
+    .where(chains.c.network == _NET)
+    .values(written=bindparam("written"), last=bindparam("last")),
+    "linked_from": _linked.where(events.c.network == _NET, events.c.id >= bindparam("begins")).order_by(events.c.id),
     "same_event": select(events.c.id)
     .where(
         events.c.network == _NET,
@@ -114,8 +124,22 @@ STATEMENTS: dict[str, Executable] = {
         events.c.ifname == bindparam("ifname"),
     )
     .limit(1),
+    # Forgetting: what is older, before the first event of the chain that is not; what stands for it then.
+    "first_recent": select(events.c.id)
+    .where(events.c.network == _NET, events.c.id >= bindparam("begins"), events.c.time >= bindparam("before"))
+    .order_by(events.c.id)
+    .limit(1),
+    "link_before": select(events.c.link)
+    .where(events.c.network == _NET, events.c.id >= bindparam("begins"), events.c.id < bindparam("until"))
+    .order_by(events.c.id.desc())
+    .limit(1),
+    "linked_before": _linked.where(events.c.network == _NET, events.c.id < bindparam("until")).order_by(events.c.id),
+    "seal_chain": update(chains)
+    .where(chains.c.network == _NET)
+    .values({name: bindparam(name) for name in SEAL_COLUMNS}),
     "forget": delete(events).where(
         events.c.network == _NET,
+        events.c.id < bindparam("until"),
         events.c.time < bindparam("before"),
         or_(
             events.c.what != literal_column("'claim'"),

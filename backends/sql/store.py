@@ -14,9 +14,10 @@ if TYPE_CHECKING:
     from typing import TypeVar
 
     from backends.sql.database import Database, Proof, Session
-    from backends.sql.rows import Row, Values
+    from backends.sql.rows import Row
     from ipam.model import Address, Attachment, Event, Host, Lease
     from ipam.store import Finding
+    from ipam.verdict import Verdict
 
     T = TypeVar("T")
 
@@ -96,12 +97,18 @@ class SqlStore(Store):
         from backends.sql.consistency import repair
 
         def action(session: Session) -> tuple[bool, None]:
-            for number, version in session.fetch("open", {"name": network}):
+            for number, version, *_ in session.fetch("open", {"name": network}):
                 require_schema(str(version), session.place)
                 repair(session, number)
             return True, None
 
         return self._database.write(action)
+
+    def verify(self, network: str, known: tuple[int, str] | None = None) -> Verdict:
+        """See Store."""
+        from backends.sql.proof import verify
+
+        return verify(self._read, network, known)
 
     def _read(self, network: str, statement: str, **values: object) -> Iterator[Row]:
         """The rows of a statement about a network, none where it is unknown."""
@@ -111,14 +118,14 @@ class SqlStore(Store):
 
     def forget(self, network: str, before: float) -> int:
         """See Store."""
+        from backends.sql.retention import forget
 
         def action(session: Session) -> tuple[int, None]:
             rows = session.fetch("open", {"name": network})
             if not rows:
                 return 0, None
             require_schema(str(rows[0][1]), session.place)
-            values: Values = {"net": rows[0][0], "before": float(before)}
-            return session.run("forget", values), None
+            return forget(session, rows[0][0], network, float(before)), None
 
         return self._database.write(action)
 

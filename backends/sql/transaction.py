@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from backends.sql.chains import NOTHING, begin, lengthen, open_network
 from backends.sql.database import require_schema
 from backends.sql.intervals import Free
 from backends.sql.keys import address_of, key_of
@@ -15,6 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from backends.sql.chains import End
     from backends.sql.database import Proof, Session
     from backends.sql.rows import Values
     from ipam.model import Host, Range
@@ -35,10 +37,11 @@ class SqlTransaction(Transaction):
         self._cursors: dict[int, Address] = {}
         self._boots: dict[str, str] = {}
         self._known_boots: dict[str, str | None] = {}
-        rows = session.fetch("open", {"name": network})
+        rows = open_network(session, network)
         version = rows[0][1] if rows else next(iter(session.fetch("version", {})), [""])[0]
         require_schema(str(version or ""), session.place)
         self._id = rows[0][0] if rows else None
+        self._end: End = tuple(rows[0][2:]) if rows else NOTHING
         self._free = None if self._id is None else Free(session, self._id)
         self._rest_is_over = False
 
@@ -159,6 +162,7 @@ class SqlTransaction(Transaction):
             self._session.run("add_network", {"name": self._network})
             (row,) = self._session.fetch("find", {"name": self._network})
             self._id = row[0]
+            begin(self._session, row[0])
             self._free = Free(self._session, self._id)
             self._free.begin()
         return self._id, self._free
@@ -180,7 +184,9 @@ class SqlTransaction(Transaction):
         if network is None:
             return None
         if self._events:
-            self._session.run_many("add_event", [event_values(network, event) for event in self._events])
+            rows = [event_values(network, event) for event in self._events]
+            lengthen(self._session, network, self._network, self._end, rows)
+            self._session.run_many("add_event", rows)
         for range_set, address in self._cursors.items():
             cursor = {"network": network, "range_set": range_set, "address": key_of(*address)}
             if not self._session.run("set_cursor", {"net": network, "set": range_set, "address": cursor["address"]}):

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 import click
 
+from ipam.cli.output import note
 from ipam.errors import InvalidConfig
 from ipam.jsontext import quote
 from ipam.model import IPV6, Address, Attachment, Cause, Lease, Range, StoreConfig
@@ -112,6 +113,15 @@ def migrate(
         for name in names or known:
             moved = move(old, new, name, this_host(), dry_run=dry_run, progress=_progress(name))
             print(_told(name, moved, dry_run=dry_run))
+            _warn_of_changes(old, name)
+
+
+def _warn_of_changes(source: Store, name: str) -> None:
+    """What moves gets new links, which vouch for it as it is: whoever wants to know what it was needs the source."""
+    problems = source.verify(name).problems
+    if problems:
+        where = f"event {problems[0].number}, {problems[0].place}"
+        note(f"ipam store: history of {name} is not what was written ({where}): keep the source for ipam verify")
 
 
 def _told(name: str, moved: Moved, *, dry_run: bool) -> str:

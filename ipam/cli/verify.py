@@ -42,7 +42,8 @@ def command(
 ) -> int:
     """Prove that no event was changed, cut out, moved or cut off, and name the first that was.
 
-    Of this node's histories; or of each SNAPSHOT, by its digest and signature, and what its node found in its history.
+    Of this node's histories, in whatever store they are; or of each SNAPSHOT, by its digest and signature, and what its
+    node found in its history.
     """
     from ipam.audit import signing
 

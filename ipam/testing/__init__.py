@@ -7,6 +7,7 @@ class TestMyStore(StoreContract):
 """
 
 from ipam.testing.addresses import AddressContract
+from ipam.testing.chain import ChainContract
 from ipam.testing.durability import DurabilityContract
 from ipam.testing.history import HistoryContract
 from ipam.testing.leases import LeaseContract
@@ -16,5 +17,7 @@ from ipam.testing.resting import RestContract
 __all__ = ["StoreContract"]
 
 
-class StoreContract(LeaseContract, AddressContract, RestContract, HistoryContract, ReplayContract, DurabilityContract):
+class StoreContract(
+    LeaseContract, AddressContract, RestContract, HistoryContract, ChainContract, ReplayContract, DurabilityContract
+):
     """What MUST hold of any store; `url` is what a subclass has to provide."""

@@ -78,6 +78,9 @@ class DurabilityContract(StoreTests):
         found = {str(lease.address.value): lease for lease in reopen().leases(NETWORK)}
         assert len(found) == RACERS * ROUNDS // 2
         assert set(found) <= set(claimed)
+        if Trait.CHAINED in store.traits:
+            verdict = reopen().verify(NETWORK)
+            assert (verdict.links, verdict.problems) == (RACERS * ROUNDS * 3 // 2, ())
 
     def test_check_finds_a_usable_store_usable(self, store: Store) -> None:
         store.check()

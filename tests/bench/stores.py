@@ -9,6 +9,7 @@ from pathlib import Path
 from statistics import median
 
 from backends.sql import open_database
+from backends.sql.chains import NOTHING, begin, lengthen
 from backends.sql.database import Session
 from backends.sql.keys import SPACES, key_of
 from backends.sql.rows import event_values, lease_values
@@ -62,15 +63,17 @@ def fill(url: str, network: str, cursor: int, addresses: Iterable[int]) -> None:
     host = this_host()
     database = open_database(StoreConfig(url, lock_timeout=600), host)
     leased: list[int] = []
+    end = NOTHING
 
-    def begin(session: Session) -> tuple[int, None]:
+    def start(session: Session) -> tuple[int, None]:
         session.run("add_network", {"name": network})
         ((number,),) = session.fetch("find", {"name": network})
+        begin(session, number)
         session.run("add_boot", {"network": number, "node": host.node, "boot": host.boot})
         session.run("add_cursor", {"network": number, "range_set": 0, "address": key_of(IPV4, cursor)})
         return int(str(number)), None
 
-    number = database.write(begin)
+    number = database.write(start)
     for batch in _batches(addresses):
         leased += batch
         leases = [
@@ -80,12 +83,13 @@ def fill(url: str, network: str, cursor: int, addresses: Iterable[int]) -> None:
         rows = [lease_values(number, lease) for lease in leases]
         events = [event_values(number, Event(1.0, host.boot, network, CLAIM, lease, Cause.ADD)) for lease in leases]
 
-        def write(session: Session, rows=rows, events=events) -> tuple[None, None]:  # type: ignore[no-untyped-def]
+        def write(session: Session, rows=rows, events=events, end=end) -> tuple[tuple[int, bytes], None]:  # type: ignore[no-untyped-def]
             session.run_many("add_lease", rows)
+            found = lengthen(session, number, network, end, events)
             session.run_many("add_event", events)
-            return None, None
+            return found, None
 
-        database.write(write)
+        end = database.write(write)
 
     def finish(session: Session) -> tuple[None, None]:
         edges = [-1, *sorted(leased), SPACES[IPV4] + 1]

@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[2]
 PRODUCT = sorted(path for package in ("ipam", "backends") for path in (ROOT / package).rglob("*.py"))
 ALL = [*PRODUCT, *sorted((ROOT / "tests").rglob("*.py"))]
 LONGEST = 300
-FOR_BACKENDS = {"address", "chain", "errors", "jsontext", "model", "store", "verdict"}
+FOR_BACKENDS = {"address", "chain", "errors", "jsontext", "model", "store", "verdict", "walk"}
 
 
 def name_of(path: Path) -> str:

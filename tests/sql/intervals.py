@@ -1,14 +1,18 @@
-"""What must hold of the table of free addresses, whatever has happened to the store."""
+"""What must hold of the tables, whatever has happened to the store: free addresses, and the chain of events."""
 
 from itertools import pairwise
 
 from sqlalchemy import create_engine, text
 
 from backends.sql.keys import SPACES, after, key_of
+from tests.sql.allocation import opened
 
 
 def assert_sound(url: str) -> None:
-    """Each address of each network is leased, rests, or is in one free interval; and no two intervals touch."""
+    """Each address of each network is leased, rests, or is in one free interval, and no two of these touch.
+
+    Every event follows from the one before it, up to the last one.
+    """
     engine = create_engine(url)
     with engine.connect() as connection:
         for (network,) in connection.execute(text("SELECT id FROM networks")).all():
@@ -29,3 +33,7 @@ def assert_sound(url: str) -> None:
                     assert after(end) == begin
             assert not {after(end) for _, end in free} & {begin for begin, _ in free}
     engine.dispose()
+    with opened(url) as store:
+        for name in store.networks():
+            verdict = store.verify(name)
+            assert (verdict.links, verdict.problems) == (sum(1 for _ in store.history(name)), ())

@@ -82,5 +82,6 @@ def test_no_statement_of_a_change_reads_a_whole_table(name: str, generated_datab
     values = dict.fromkeys(re.findall(r":(\w+)", text), b"")
     plan = [row[3] for row in generated_database.execute(f"EXPLAIN QUERY PLAN {text}", values)]
     looks = [step for step in plan if "schema_version" not in step and "SUBQUERY" not in step]
+    looks = [step for step in looks if not step.startswith("SEARCH chains ")]  # where a network has one row
     assert not [step for step in looks if step.startswith("SCAN") or "(network=?)" in step]
     assert not [step for step in looks if "TEMP B-TREE" in step and name != "events_since"]

@@ -62,6 +62,24 @@ def test_a_round_trip_through_every_store_gives_the_same_files(
     with opened(source) as old, opened(stations[-1]) as new:
         assert list(new.history("net")) == list(old.history("net"))
         assert list(new.leases("net")) == list(old.leases("net"))
+    assert len({_end(url) for url in stations}) == 1
+
+
+def _end(url: str) -> str:
+    """The last link of a chain that is whole: the same events have the same in every store."""
+    with opened(url) as store:
+        verdict = store.verify("net")
+    assert (verdict.links, verdict.sealed, verdict.problems) == (EVENTS, 0, ())
+    return verdict.last
+
+
+def test_a_history_of_which_something_was_forgotten_begins_a_chain_of_its_own(source: str, target: str) -> None:
+    with opened(source) as old, opened(target) as new:
+        old.forget("net", next(old.history("net")).time + 100)
+        assert old.verify("net").sealed
+        move(old, new)
+        assert (new.verify("net").sealed, new.verify("net").problems) == (0, ())
+        assert new.verify("net").events == old.verify("net").events
 
 
 @pytest.mark.parametrize("to_server", [False, True], ids=["to a file", "to a server"])

@@ -167,6 +167,7 @@ def test_a_change_whose_commit_was_not_answered_is_done_once(mode: str, proxy: P
         lease = add(store, "two")
         assert list(store.leases("net")) == [first, lease]
         assert [event.lease for event in store.history("net")] == [first, lease]
+        assert (store.verify("net").links, store.verify("net").problems) == (2, ())
 
 
 def test_a_server_that_is_gone_after_the_commit_leaves_a_doubt(proxy: Proxy, proxied: str) -> None:

@@ -1,4 +1,4 @@
-"""0001: networks, leases, free and resting addresses, cursors, boots, history."""
+"""0001: networks, leases, free and resting addresses, cursors, boots, history and its chains."""
 
 from typing import Any
 
@@ -10,6 +10,7 @@ down_revision = None
 
 _NUMBER = BigInteger().with_variant(Integer, "sqlite")
 _KEY = LargeBinary(17)
+_LINK = LargeBinary(32)
 
 
 def _lease_columns() -> list[Column[Any]]:
@@ -76,6 +77,7 @@ def upgrade() -> None:
         Column("network", Integer, nullable=False),
         Column("time", Double, nullable=False),
         *[Column(name, Text, nullable=False) for name in ("boot", "what", "cause", "note")],
+        Column("link", _LINK, nullable=False),
         Column("address", _KEY, nullable=False),
         *_lease_columns(),
     )
@@ -83,3 +85,14 @@ def upgrade() -> None:
     op.create_index("events_by_time", "events", ["network", "time"])
     op.create_index("events_by_address", "events", ["network", "address"])
     op.create_index("events_by_attachment", "events", ["network", "container_id"])
+    op.create_table(
+        "chains",
+        _of_network(),
+        Column("written", _NUMBER, nullable=False),
+        Column("last", _LINK, nullable=False),
+        Column("forgotten", _NUMBER, nullable=False),
+        Column("begins", _NUMBER, nullable=False),
+        Column("head", _LINK, nullable=False),
+        Column("carried", _LINK, nullable=False),
+        sqlite_with_rowid=False,
+    )
