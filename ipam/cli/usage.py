@@ -52,7 +52,7 @@ def _time_left(seconds: float) -> str:
     """Beyond ten years a rate of today foretells nothing."""
     if not seconds:
         return "full"
-    return format_duration(seconds) if seconds < _FORESEEABLE else "> 10y"
+    return format_duration(seconds) if seconds < _FORESEEABLE else ">10y"
 
 
 BAR = Column("used", _bar, title="", style=_style)

@@ -136,5 +136,5 @@ def test_a_full_range_set_is_full(node: Node) -> None:
 def test_what_lasts_for_more_than_ten_years_is_not_told_to_the_hour(node: Node) -> None:
     node.configure("fd00::/64")
     node.add("c1", "fd00::/64")
-    assert node.run("usage").table()[0][-1] == "> 10y"
+    assert node.run("usage").table()[0][-1] == ">10y"
     assert node.run("usage", "-o", "json").json()[0]["exhausted_in"] > 1e9
