@@ -43,6 +43,8 @@ _OF_SQLITE = (
 )
 _OF_SERVERS = ("bounded", "remote", "schema", "server", "statements", "trouble")
 _DEFERRED = (
+    "ipam.keeping",
+    "ipam.log",
     "ipam.ranges",
     "ipam.routes",
     *[f"backends.directory.{name}" for name in _OF_DIRECTORY],

@@ -37,6 +37,7 @@ with open(sys.argv[1], encoding="utf-8") as script:
 exec(compile(source, sys.argv[1], "exec"), {"__name__": "__main__"})
 leave(0)
 """
+ROOT = Path(__file__).parents[2]
 LEASES = 3_000
 # Without leases a call may skip or add a step or two; each lease read would cost four calls.
 SLACK = 20
@@ -133,6 +134,26 @@ def test_system_calls_do_not_grow_with_the_leases(plugin: Path, tmp_path: Path) 
         counts[leases] = [counted(plugin, call_env(command, 1), stdin, tmp_path) for command in ("ADD", "DEL", "DEL")]
     differences = [many - none for none, many in zip(counts[0], counts[LEASES], strict=True)]
     assert all(abs(difference) <= SLACK for difference in differences), counts
+
+
+@pytest.mark.parametrize("store", ["file://{}/leases", "sqlite:///{}/ipam.db"])
+def test_whatever_the_config_wants_is_in_the_bundle(plugin: Path, tmp_path: Path, store: str) -> None:
+    if not shutil.which("strace"):
+        missing("strace")
+    conf = json.loads(config(tmp_path))
+    del conf["ipam"]["dataDir"]
+    (tmp_path / "resolv.conf").write_text("nameserver 10.1.0.1\n")
+    conf["ipam"] |= {"store": store.format(tmp_path), "resolvConf": str(tmp_path / "resolv.conf"), "logLevel": "debug"}
+    conf["ipam"] |= {"historyKeep": {"megabytes": 1, "days": 1}, "durability": "full", "nodeName": "n1"}
+    if store.startswith("file"):
+        write(tmp_path / "leases", "cost", FIRST, range(FIRST, FIRST + 10))
+    trace = ["strace", "-f", "-o", tmp_path / "trace", "-e", "trace=open,openat", plugin]
+    for command in ("ADD", "CHECK", "DEL"):
+        stdin = json.dumps(conf).encode()
+        done = subprocess.run(trace, env=call_env(command, 1), input=stdin, capture_output=True, check=False)
+        assert done.returncode == 0, done.stdout
+        opened = (tmp_path / "trace").read_text()
+        assert not [line for line in opened.splitlines() if f"{ROOT}/ipam/" in line or f"{ROOT}/backends/" in line]
 
 
 def test_a_call_says_nothing_on_stderr(plugin: Path, tmp_path: Path) -> None:
