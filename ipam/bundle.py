@@ -27,7 +27,7 @@ _HEAD = 8192
 
 _EXTENSIONS = ("_json",)
 _ENTRY_MODULES = ("ipam.plugin", "backends.directory")
-_OF_DIRECTORY = ("absent", "readiness", "reading", "recovery", "retention", "seal", "waiting")
+_OF_DIRECTORY = ("absent", "full", "readiness", "reading", "recovery", "retention", "seal", "waiting")
 _OF_SQLITE = (
     "chains",
     "creation",

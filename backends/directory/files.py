@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posix
 from _stat import S_ISREG, S_IWOTH
-from errno import EINVAL, EISDIR, ELOOP, ENOENT, ENOTDIR, EOPNOTSUPP
+from errno import EDQUOT, EINVAL, EISDIR, ELOOP, ENOENT, ENOSPC, ENOTDIR, EOPNOTSUPP
 
 from ipam.errors import CniError, InputOutput, StoreUnavailable
 from ipam.jsontext import quote
@@ -216,10 +216,15 @@ def readlink(name: bytes, parent: int) -> bytes | None:
         raise
 
 
+class NoSpace(InputOutput):
+    """The disk is full, or the quota is used up."""
+
+
 def storage_error(error: OSError, path: str) -> CniError:
     """The error that a person sees for a failed operation on the file of that path."""
     reason = error.strerror or str(error)
-    return InputOutput(f"{quote(path, 200)[1:-1]}: {reason}", "the leases are as they were; see to the file first")
+    kind = NoSpace if error.errno in (ENOSPC, EDQUOT) else InputOutput
+    return kind(f"{quote(path, 200)[1:-1]}: {reason}", "the leases are as they were; see to the file first")
 
 
 def unavailable(error: CniError) -> StoreUnavailable:

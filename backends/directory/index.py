@@ -14,7 +14,7 @@ import posix
 from _struct import Struct
 from binascii import crc32
 
-from backends.directory.files import SAFE, NotRegular, name_bytes, write_all
+from backends.directory.files import SAFE, NotRegular, name_bytes, remove, write_all
 from backends.directory.kept import KeptFile
 from ipam import chain
 from ipam.model import IPV4, IPV6, Address, Attachment
@@ -251,11 +251,17 @@ class Index:
                 at = (at + 1) % slots
             table[at * _SLOT : (at + 1) * _SLOT] = _pack(mark, address, place)
         self.close()
-        self._read, self._slots, self._used = True, slots, len(entries)
+        self._slots, self._used = slots, len(entries)
         temporary = b"index.new"
         flags = posix.O_RDWR | posix.O_CREAT | posix.O_TRUNC | SAFE
         self._file.fd = posix.open(temporary, flags, 0o600, dir_fd=self._records)
-        self._write_header()
-        posix.lseek(self._file.fd, _HEADER, 0)
-        write_all(self._file.fd, bytes(table))
-        posix.rename(temporary, INDEX, src_dir_fd=self._records, dst_dir_fd=self._records)
+        try:
+            self._write_header()
+            posix.lseek(self._file.fd, _HEADER, 0)
+            write_all(self._file.fd, bytes(table))
+            posix.rename(temporary, INDEX, src_dir_fd=self._records, dst_dir_fd=self._records)
+            self._read = True
+        except BaseException:
+            self.close()
+            remove(temporary, self._records)  # the disk may be full
+            raise

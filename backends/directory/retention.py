@@ -112,6 +112,9 @@ def _replace(records: int, data: bytes, size: int) -> None:
         write_all(fd, data)
         posix.ftruncate(fd, size)
         posix.fsync(fd)
+    except BaseException:
+        remove(temporary, records)  # the disk may be full
+        raise
     finally:
         close(fd)
     posix.rename(temporary, journal.HISTORY, src_dir_fd=records, dst_dir_fd=records)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import posix
 
 from backends.directory.commit import Stale
-from backends.directory.files import NotRegular, name_bytes, storage_error
+from backends.directory.files import NoSpace, NotRegular, name_bytes, storage_error
 from backends.directory.lock import acquire, release
 from backends.directory.place import Place, full_path
 from backends.directory.transaction import DirectoryTransaction
@@ -66,7 +66,22 @@ class DirectoryStore(Store):
                 return change(AbsentTransaction())
             except DirectoryNeeded:
                 pass
-        return self._locked(network, lambda place: self._run(place, network, change), timeout=timeout)
+        try:
+            return self._locked(network, lambda place: self._run(place, network, change), timeout=timeout)
+        except NoSpace as error:
+            if timeout == 0:  # what follows takes longer
+                raise Busy from None
+            return self._transact_without_space(network, change, error)
+
+    def _transact_without_space(self, network: str, change: Callable[[Transaction], T], trouble: NoSpace) -> T:
+        from backends.directory import full
+
+        try:
+            return full.transact(self._root, network, change, trouble, timeout=self._timeout, durable=self._durable)
+        except FileNotFoundError:
+            raise trouble from None
+        except OSError as error:
+            raise storage_error(error, full_path(self._root, network, error)) from None
 
     def _has_directory(self, network: str) -> bool:
         try:
@@ -150,7 +165,10 @@ class DirectoryStore(Store):
         from backends.directory import retention
 
         if self._keep is not None:
-            retention.shorten(place, *self._keep, self._host.clock())
+            try:
+                retention.shorten(place, *self._keep, self._host.clock())
+            except OSError:  # the change is committed, whatever becomes of old history
+                return
 
     def _view(self) -> View:
         from backends.directory.view import View

@@ -1,0 +1,116 @@
+"""A full disk: nothing can be claimed, but what runtimes give up must go all the same, or no room is ever made."""
+
+from __future__ import annotations
+
+import posix
+
+from backends.directory import leasefile
+from backends.directory.files import NoSpace, close, name_bytes, open_directory
+from backends.directory.kept import KeptFile
+from backends.directory.lock import LOCK, acquire
+from backends.directory.reading import Scan
+from ipam.model import Address, Attachment, Cause, Lease
+from ipam.store import Transaction
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import TypeVar
+
+    from ipam.model import Event, Range
+
+    T = TypeVar("T")
+
+_OF_RUNTIMES = (Cause.DEL, Cause.GC)
+"""Who drops for another cause wants it recorded."""
+
+
+def transact(
+    root: str, network: str, change: Callable[[Transaction], T], trouble: NoSpace, *, timeout: float, durable: bool
+) -> T:
+    """Run a change that was refused with `trouble`, on the lease files alone. What it claims is refused again.
+
+    Nothing is recorded: the next call that finds room sees that lease files have gone, and tells history so.
+    """
+    place = f"{root}/{network}"
+    leases = open_directory(name_bytes(place))
+    try:
+        lock = KeptFile(LOCK, leases)
+        acquire(lock, place, timeout)
+        try:
+            tx = LeaseFiles(leases, trouble)
+            result = change(tx)
+            tx.commit(durable=durable)
+        finally:
+            lock.close()
+    finally:
+        close(leases)
+    return result
+
+
+class LeaseFiles(Transaction):
+    """What a change sees where there are lease files and no index."""
+
+    def __init__(self, directory: int, trouble: NoSpace) -> None:
+        self._directory = directory
+        self._trouble = trouble
+        self._holders = Scan(directory).holders
+        self._dropped: list[Address] = []
+
+    def leases(self) -> Iterator[Lease]:
+        """See Transaction."""
+        return iter([Lease(address, who, None) for address, who in sorted(self._holders.items(), key=lambda it: it[0])])
+
+    def held_by(self, who: Attachment) -> list[Lease]:
+        """See Transaction. Where records can be made, it costs less."""
+        names = (who, Attachment(who.container_id, ""))
+        return [lease for lease in self.leases() if lease.attachment in names]
+
+    def holder(self, address: Address) -> Lease | None:
+        """See Transaction."""
+        who = self._holders.get(address)
+        if who is None and address not in self._dropped:
+            who = leasefile.read(address, self._directory)
+        return None if who is None else Lease(address, who, None)
+
+    def next_free(self, rng: Range, after: int | None, *, resting: bool = False) -> int | None:
+        """See Transaction: whoever asks wants to claim it."""
+        raise self._trouble
+
+    def cursor(self, range_set: int) -> Address | None:
+        """See Transaction."""
+        return None
+
+    def claim(self, lease: Lease, why: str, note: str = "") -> None:
+        """See Transaction."""
+        raise self._trouble
+
+    def drop(self, lease: Lease, why: str, note: str = "", rest: float = 0.0) -> None:
+        """See Transaction."""
+        if why not in _OF_RUNTIMES or rest:
+            raise self._trouble
+        if self._holders.get(lease.address) == lease.attachment:
+            del self._holders[lease.address]
+            self._dropped.append(lease.address)
+
+    def replay(self, event: Event, *, done: bool) -> None:
+        """See Transaction."""
+        raise self._trouble
+
+    def put_cursor(self, range_set: int, address: Address) -> None:
+        """See Transaction."""
+        raise self._trouble
+
+    def last_boot(self, node: str) -> str | None:
+        """See Transaction: nothing can be told of earlier boots, so the first call that can tell does what is due."""
+        return None
+
+    def begin_boot(self, node: str, boot: str) -> None:
+        """See Transaction."""
+
+    def commit(self, *, durable: bool) -> None:
+        """Remove the files of what was dropped. An OSError leaves those that were not reached; DEL comes again."""
+        for address in self._dropped:
+            leasefile.remove(address, self._directory)
+        if durable and self._dropped:
+            posix.fsync(self._directory)
