@@ -192,12 +192,19 @@ class StoreConfig(Value):
     def shown(self) -> str:
         """The URL as people may see it: without a password."""
         scheme, slashes, rest = self.url.partition("://")
-        authority, slash, path = rest.partition("/")
-        user, at, server = authority.rpartition("@")
+        user, at, server = rest.partition("@")  # a password ends at the first @, whatever it has in it
         name, colon, _password = user.partition(":")
-        place, mark, query = path.partition("?")
-        shown = "&".join(["password=***" if part.startswith("password=") else part for part in query.split("&")])
-        return f"{scheme}{slashes}{name}{':***' if colon else ''}{at}{server}{slash}{place}{mark}{shown}"
+        if at and colon and "/" not in name:
+            authority, slash, path = server.partition("/")
+            rest = f"{name}:***@{authority.rpartition('@')[2]}{slash}{path}"
+        place, mark, query = rest.partition("?")
+        shown = "&".join([_without_secret(setting) for setting in query.split("&")])
+        return f"{scheme}{slashes}{place}{mark}{shown}"
+
+
+def _without_secret(setting: str) -> str:
+    key, equals, _value = setting.partition("=")
+    return f"{key}=***" if equals and key.endswith("password") else setting
 
 
 class Lease(Value):

@@ -48,6 +48,8 @@ def test_a_password_file_has_an_absolute_path(path: object, *, strict: bool) -> 
     [
         ("postgresql://ipam:geheim@db/ipam", "postgresql://ipam:***@db/ipam"),
         ("postgresql://ipam:ge:he@im@db/ipam", "postgresql://ipam:***@db/ipam"),
+        ("postgresql://ipam:ge/he?im@db/ipam", "postgresql://ipam:***@db/ipam"),
+        ("postgresql://ipam:geheim@db?sslpassword=x", "postgresql://ipam:***@db?sslpassword=***"),
         ("postgresql://ipam:geheim@/ipam?host=/run", "postgresql://ipam:***@/ipam?host=/run"),
         ("postgresql://ipam@db/ipam?host=/run", "postgresql://ipam@db/ipam?host=/run"),
         ("sqlite:////var/lib/a@b:c/ipam.db", "sqlite:////var/lib/a@b:c/ipam.db"),
