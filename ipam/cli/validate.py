@@ -82,7 +82,7 @@ def _row(use: Configured, findings: list[Finding]) -> dict[str, Any]:
     return {
         "network": use.name,
         "plugin": use.plugin,
-        "store": use.store.url if use.store else None,
+        "store": use.store.shown if use.store else None,
         "range_sets": [
             {"index": each.index, "size": size(each), "ranges": [range_text(rng) for rng in each.ranges]}
             for each in (network.range_sets if network else ())
@@ -95,7 +95,7 @@ def _seen(use: Configured) -> Iterator[str]:
     """What the plugin makes of it."""
     yield f"network {use.name}, handed over by {use.plugin}, cniVersion {config.version_of(use.conf)}"
     if use.store is not None:
-        yield f"  leases in {use.store.url}, lock timeout {use.store.lock_timeout:g} s, " + (
+        yield f"  leases in {use.store.shown}, lock timeout {use.store.lock_timeout:g} s, " + (
             "answers when the disk has it" if use.store.durable else "does not wait for the disk"
         )
     if use.network is None:

@@ -22,7 +22,10 @@ DEFAULT_STORE = f"file://{DEFAULT_DATA_DIR}"
 
 
 class Site(NamedTuple):
-    """A network in a store. `network` is None where no config tells its ranges, `path` that of the config."""
+    """A network in a store. `network` is None where no config tells its ranges, `path` that of the config.
+
+    `url` is the store's, without a password.
+    """
 
     name: str
     url: str
@@ -67,12 +70,12 @@ class Sites:
             store = self._stores.get(config)
             names = {*store.networks(), *filter(None, here)}
         except CniError as error:
-            self.problems.append(f"store {config.url}: {error}" + (f"; {error.details}" if error.details else ""))
+            self.problems.append(f"store {config.shown}: {error}" + (f"; {error.details}" if error.details else ""))
             return
         for name in names:
             use = described.get(name)
-            self._found[name, config.url] = Site(
-                name, config.url, store, use.network if use else None, use.path if use else None
+            self._found[name, config.shown] = Site(
+                name, config.shown, store, use.network if use else None, use.path if use else None
             )
 
     def named(self, name: str | None) -> list[Site]:
