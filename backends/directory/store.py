@@ -49,6 +49,7 @@ class DirectoryStore(Store):
         self._durable = durable
         self._keep = keep if any(keep) else None
         self._kept: dict[str, Place] = {}
+        self._is_closed = False
 
     def transact(self, network: str, change: Callable[[Transaction], T]) -> T:
         """See Store."""
@@ -124,7 +125,7 @@ class DirectoryStore(Store):
         )
 
     def _put_away(self, network: str, place: Place, *, keep: bool) -> None:
-        if keep and len(self._kept) < _MOST_KEPT and network not in self._kept:
+        if keep and not self._is_closed and len(self._kept) < _MOST_KEPT and network not in self._kept:
             self._kept[network] = place
         else:
             place.close()
@@ -228,7 +229,8 @@ class DirectoryStore(Store):
         return self._locked(network, lambda place: retention.forget(place, before, self._host.clock()))
 
     def close(self) -> None:
-        """See Store."""
+        """See Store. A daemon may still undo through it what it answered before, and then nothing stays open."""
+        self._is_closed = True
         while self._kept:
             self._kept.popitem()[1].close()
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from filelock import FileLock, Timeout
 
+from ipam import frame
 from tests.daemon.calls import address, config, environment, leases
 from tests.daemon.conftest import Serve
 from tests.daemon.service import PATIENCE, Client, Service, ask, listens, start_call, until
@@ -262,3 +263,21 @@ def test_what_is_no_socket_is_not_removed(tmp_path: Path) -> None:
         finally:
             it.kill()
     assert precious.read_text() == "precious"
+
+
+def test_what_is_undone_after_sighup_leaves_no_file_open(tmp_path: Path, place: Path) -> None:
+    conf = config(tmp_path / "networks")
+    with Service(place) as service:
+        assert ask(place, environment("ADD"), conf)[0] == 0
+        files = Path(f"/proc/{service.pid}/fd")
+        before = len(list(files.iterdir()))
+        for number in range(5):
+            with Client(place) as client:
+                client.send(environment("ADD", f"lost{number}"), conf).receive()
+                os.kill(service.pid, signal.SIGHUP)
+                until("the stores are closed", lambda: len(list(files.iterdir())) < before)
+                client.socket.sendall(frame.UNDELIVERED)
+                assert client.is_dropped()
+            assert ask(place, environment("DEL", "nobody"), conf)[0] == 0
+        assert list(leases(tmp_path / "networks").values()) == ["c1"]
+        until("no file is left open", lambda: len(list(files.iterdir())) <= before)
