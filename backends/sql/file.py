@@ -89,6 +89,9 @@ def connect(path: str, timeout: float, log_pages: int) -> _sqlite3.Connection:
     StoreUnavailable where the file has another journal than SQLite's write-ahead log; an error of the driver's.
     """
     mode = "rw" if posix.access(name_bytes(path), posix.W_OK) else "ro"
+    still = mode == "ro" and _stays_as_it_is(path)
+    if still:
+        mode = "ro&immutable=1"  # or SQLite would want to make a log
     connection = _sqlite3.connect(
         f"file:{_quoted(path)}?mode={mode}",
         uri=True,
@@ -96,6 +99,8 @@ def connect(path: str, timeout: float, log_pages: int) -> _sqlite3.Connection:
         isolation_level=None,
         check_same_thread=False,
     )
+    if still:
+        return connection
     connection.execute(f"PRAGMA wal_autocheckpoint={log_pages}")
     connection.execute("PRAGMA synchronous=FULL")
     told = [connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous")]
@@ -106,6 +111,14 @@ def connect(path: str, timeout: float, log_pages: int) -> _sqlite3.Connection:
             "journal_mode must be wal; a file system that several hosts share cannot do that",
         )
     return connection
+
+
+def _stays_as_it_is(path: str) -> bool:
+    """Whether nobody can write to the file (its file system is read-only), and all that was written is in it."""
+    try:
+        return bool(posix.statvfs(name_bytes(path)).f_flag & posix.ST_RDONLY) and not _exists(f"{path}-wal")
+    except OSError:
+        return False
 
 
 def _quoted(path: str) -> str:

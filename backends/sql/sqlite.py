@@ -163,6 +163,7 @@ class SqliteDatabase(Database):
 
     def check(self) -> None:
         """See Database: the file, or the nearest directory above it that exists, can be written."""
+        file.check_writable(self._path)
         try:
             session = self._session(create=False)
             _require_schema(session)
@@ -173,7 +174,6 @@ class SqliteDatabase(Database):
             raise unavailable(error) from None
         except _sqlite3.Error as error:
             raise unavailable(_error(error, self._path)) from None
-        file.check_writable(self._path)
 
     def upgrade(self) -> str:
         """See Database."""

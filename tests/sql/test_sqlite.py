@@ -2,6 +2,7 @@
 
 import sqlite3
 import subprocess
+import sys
 from fcntl import LOCK_EX, LOCK_UN, flock
 from pathlib import Path
 
@@ -208,6 +209,18 @@ def test_text_that_no_database_takes_comes_back_as_it_was(url: str) -> None:
         claim(store, lease)
         assert list(store.leases("net")) == [lease]
         assert store.transact("net", lambda tx: tx.held_by(lease.attachment)) == [lease]
+
+
+@pytest.mark.usefixtures("as_root")
+def test_a_read_only_file_system_can_be_looked_at(path: Path, url: str) -> None:
+    with opened(url) as store:
+        claim(store)
+    script = 'mount --bind "$1" "$1" && mount -o remount,bind,ro "$1" && shift && exec "$@"'
+    look = [sys.executable, "-m", "ipam.cli", "leases", "--store", url, "-o", "csv"]
+    command = ["unshare", "--mount", "sh", "-c", script, "sh", path.parent, *look]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines()[1].startswith("net,10.")
 
 
 def test_a_failed_change_leaves_the_connection_usable(url: str) -> None:
