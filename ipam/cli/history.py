@@ -55,7 +55,7 @@ def command(
 
     Of all networks, or of NETWORK.
     """
-    now = datetime.fromtimestamp(scope.host.clock()).astimezone()
+    now = datetime.fromtimestamp(scope.host.clock())  # without a zone: summer's offset is not winter's
     first = parse_moment(since, now) if since is not None else None
     end = parse_moment(until, now) if until is not None else None
     wanted = Selection(pod, container, address)

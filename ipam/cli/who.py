@@ -54,7 +54,7 @@ def command(*, address: str, time: str | None, network: str | None, scope: Scope
     UNTIL is `-` where the address is held to this day.
     """
     wanted = one_address(address)
-    now = datetime.fromtimestamp(scope.host.clock()).astimezone()
+    now = datetime.fromtimestamp(scope.host.clock())  # without a zone: summer's offset is not winter's
     moment = parse_moment(time, now) if time is not None else None
     rows, others = [], []
     with scope.sites(network) as found:

@@ -18,9 +18,10 @@ MOMENTS = "14:03, yesterday 14:03, monday 9:00, 2 hours ago, 30m, 2026-03-01T14:
 
 
 def parse_moment(text: str, now: datetime) -> float:
-    """The moment that `text` means, in seconds since the epoch; what names no zone is in that of `now`.
+    """The moment that `text` means, in seconds since the epoch; what lies before that is 0.
 
-    A time of day without a date is the last one that has been. Raises ValueError.
+    What names no zone is in that of `now`, or in the local one, with the offset of its day, where `now` has none. A
+    time of day without a date is the last one that has been. Raises ValueError.
     """
     words = text.strip().lower()
     if re.fullmatch(r"\d{5,}(\.\d+)?", words):
@@ -29,14 +30,18 @@ def parse_moment(text: str, now: datetime) -> float:
         return now.timestamp()
     try:
         if words.endswith(" ago") or _PIECE.match(words):
-            return now.timestamp() - parse_duration(words.removesuffix(" ago"))
+            return max(0.0, now.timestamp() - parse_duration(words.removesuffix(" ago")))
         day = _day_and_clock(words, now)
         moment = day if day is not None else datetime.fromisoformat(text.strip())
     except (ValueError, OverflowError):
         raise ValueError(f"{text!r} is no time that is understood here: say {MOMENTS}") from None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=now.tzinfo)
-    return moment.timestamp()
+    try:
+        seconds = moment.timestamp()
+    except (OverflowError, ValueError):  # elsewhere it is in the year 0, or 10000
+        seconds = 0.0 if moment.year == 1 else _LATEST + 1.0
+    return max(0.0, _within(seconds, text))
 
 
 def _within(seconds: float, text: str) -> float:

@@ -1,5 +1,7 @@
 """Times as people write them."""
 
+import time
+from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 
 import pytest
@@ -36,6 +38,9 @@ def at(*fields: int) -> float:
         ("2026-03-01T12:03:00Z", at(2026, 3, 1, 14, 3)),
         ("1700000000", 1_700_000_000.0),
         ("1700000000.25", 1_700_000_000.25),
+        ("99999999999999h", 0.0),
+        ("999999999999999999999999d ago", 0.0),
+        ("0001-01-01", 0.0),
     ],
 )
 def test_a_moment_is_what_people_mean(text: str, moment: float) -> None:
@@ -44,11 +49,48 @@ def test_a_moment_is_what_people_mean(text: str, moment: float) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "soon", "25:00", "12:60", "yesterday noon", "5 apples ago", "2026-13-01", "99999999999999", "12:00 ago"],
+    [
+        "",
+        "9999-12-31T23:59:59-12:00",
+        "soon",
+        "25:00",
+        "12:60",
+        "yesterday noon",
+        "5 apples ago",
+        "2026-13-01",
+        "99999999999999",
+        "12:00 ago",
+    ],
 )
 def test_what_is_no_moment_is_refused_with_examples(text: str) -> None:
     with pytest.raises(ValueError, match=r"14:03|year 9999"):
         parse_moment(text, NOW)
+
+
+@pytest.fixture
+def _berlin(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("TZ", "CET-1CEST,M3.5.0,M10.5.0/3")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.mark.usefixtures("_berlin")
+@pytest.mark.parametrize(
+    ("now", "text", "moment"),
+    [
+        ("2026-07-01T10:00", "2026-01-01 12:00", "2026-01-01T12:00+01:00"),
+        ("2026-01-01T10:00", "2026-07-01 12:00", "2026-07-01T12:00+02:00"),
+        ("2026-03-29T10:00", "yesterday 12:00", "2026-03-28T12:00+01:00"),
+        ("2026-03-29T10:00", "01:00", "2026-03-29T01:00+01:00"),
+        ("2026-10-25T10:00", "02:00", "2026-10-25T02:00+02:00"),
+        ("2026-03-29T10:00", "12h ago", "2026-03-28T21:00+01:00"),
+        ("2026-03-29T10:00", "0001-01-01", "1970-01-01T00:00+00:00"),
+    ],
+)
+def test_a_local_time_has_the_offset_of_its_own_day(now: str, text: str, moment: str) -> None:
+    assert parse_moment(text, datetime.fromisoformat(now)) == datetime.fromisoformat(moment).timestamp()
 
 
 @pytest.mark.parametrize(
