@@ -15,6 +15,7 @@ from ipam.audit.survey import DAY
 from ipam.audit.usage import foretell
 from ipam.errors import CniError
 from ipam.inspection.sites import Site
+from ipam.jsontext import quote
 from ipam.model import CLAIM, StoreConfig
 from ipam.store import Trait
 
@@ -77,7 +78,7 @@ class StoreCollector(Collector):
                 continue
             up.add_metric(names, 1)
             for (what, cause), count in sorted(tally.events.items()):
-                events.add_metric([*names, what, cause], count)
+                events.add_metric([*names, what, quote(cause)[1:-1]], count)
             for index, most in sorted(tally.layout.capacities.items()):
                 labels = [*names, str(index)]
                 held, resting_now = tally.leases[index], tally.resting[index]

@@ -10,6 +10,8 @@ from ipam.verdict import Problem, Verdict
 
 Json = dict[str, Any]
 
+_RANGE_SETS = range(1 << 16)
+
 
 class Malformed(ValueError):
     """A line that is no record: says which key, and what it holds."""
@@ -79,7 +81,7 @@ def _verdict(value: object) -> Verdict | None:
         events, links, sealed = (int(value[key]) for key in ("events", "chained", "forgotten"))
         told = tuple(Problem(int(each["event"]), str(each["place"]), str(each["why"])) for each in value["problems"])
         return Verdict(events, links, sealed, str(value["last"]), told)
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         raise Malformed("history is no verdict") from None
 
 
@@ -213,7 +215,7 @@ def _lease(value: Json, since: float, boot: str) -> Lease:
     return Lease(
         _address(value, "address"),
         Attachment(_text(value, "container"), _text(value, "ifname")),
-        range_set if isinstance(range_set, int) else None,
+        range_set if type(range_set) is int and range_set in _RANGE_SETS else None,
         Pod(_text(value, "namespace"), _text(value, "pod"), _text(value, "uid")),
         since,
         boot,

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from ipam.address import format_address
 from ipam.audit.records import Chained, Held, NetworkInfo
 from ipam.audit.source import Source
-from ipam.model import CLAIM, Cause, Event, Host, Lease
+from ipam.cni import check_attachment
+from ipam.config import name_of
+from ipam.errors import BadEnvironment
+from ipam.jsontext import quote
+from ipam.model import CLAIM, Address, Cause, Event, Host, Lease
 from ipam.store import Store, Trait, Transaction
+
+_LONGEST = 1024
+"""Characters: no text of a lease or an event is longer where it comes from, but for container ids."""
 
 
 class Restored:
@@ -15,8 +23,22 @@ class Restored:
         self.name = info.name
         self.leases: list[Lease] = []
         self.events: list[Event] = []
+        self._held: set[Address] = set()
         self._cursors = info.cursors or {}
         self._note = f"snapshot of {node}"
+
+    def add_lease(self, lease: Lease) -> None:
+        """One more. Raises ValueError where no plugin can have made it, or the address is another lease's already."""
+        _refuse_strange(lease)
+        if lease.address in self._held:
+            raise ValueError(f"network {self.name} has two leases on {format_address(lease.address)}")
+        self._held.add(lease.address)
+        self.leases.append(lease)
+
+    def add_event(self, event: Event) -> None:
+        """One more. Raises ValueError where no store can have written it."""
+        _refuse_strange(event.lease, event.boot, event.cause, event.note)
+        self.events.append(event)
 
     def refuse_where_not_empty(self, store: Store) -> None:
         """Raises ValueError where the store has leases of that network."""
@@ -48,13 +70,13 @@ class Restored:
 
 
 def read(source: Source, adopted_by: Host | None) -> dict[str, Restored]:
-    """Every network of a snapshot that is whole. Raises Damaged.
+    """Every network of a snapshot that is whole. Raises Damaged, InvalidConfig, ValueError.
 
     Where it is `adopted_by` a host, its leases are taken for that host's, in its present boot.
     """
     with source.open() as reading:
         header = reading.header
-        found = {info.name: Restored(info, header.node) for info in header.networks}
+        found = {name_of({"name": info.name}): Restored(info, header.node) for info in header.networks}
         for record in reading.records():
             name = record.event.network if isinstance(record, Chained) else record.network
             network = found.get(name)
@@ -64,7 +86,19 @@ def read(source: Source, adopted_by: Host | None) -> dict[str, Restored]:
                 lease = record.lease
                 if adopted_by is not None:
                     lease = lease.replace(node=adopted_by.node, boot=adopted_by.boot)
-                network.leases.append(lease)
+                network.add_lease(lease)
             elif isinstance(record, Chained):
-                network.events.append(record.event)
+                network.add_event(record.event)
     return found
+
+
+def _refuse_strange(lease: Lease, *texts: str) -> None:
+    """Raise ValueError for what would make another lease, or none, of what is written into a store."""
+    who, pod, address = lease.attachment, lease.pod, format_address(lease.address)
+    try:
+        check_attachment(who.container_id, who.ifname)
+    except BadEnvironment as error:
+        raise ValueError(f"the lease on {address} cannot be one: {error.msg}; {error.details}") from None
+    for text in (pod.namespace, pod.name, pod.uid, lease.boot, lease.node, *texts):
+        if len(text) > _LONGEST:
+            raise ValueError(f"the lease on {address} has a text that is too long: {quote(text)}")

@@ -148,7 +148,7 @@ class Reader:
             if not abs(time) < 1e15:
                 raise ValueError(f"time is {time}")
             texts = [str(value[key]) for key in ("node", "boot", "store", "version")]
-        except (KeyError, TypeError, AttributeError, ValueError) as error:
+        except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
             raise Damaged(1, f"bad header: {error}") from None
         return Header(texts[0], texts[1], time, texts[2], networks, texts[3])
 
