@@ -101,16 +101,44 @@ def ipam() -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run one command; exit with 0, with 1 where it failed, with 2 where the call was wrong."""
+    _occupy_standard_streams()
     try:
         status = ipam.main(arguments, prog_name="ipam", standalone_mode=False)
         sys.stdout.flush()
     except click.ClickException as error:
         error.show()
+        try:
+            sys.stdout.flush()
+        except OSError:  # maybe that is what failed
+            _write_no_more()
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         sys.exit(INTERRUPTED)
     except (Unread, BrokenPipeError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # or the interpreter would try to write the rest, and complain
+        _write_no_more()
         sys.exit(BROKEN_PIPE)
+    except OSError as error:
+        _write_no_more()
+        sys.exit(f"ipam: the answer cannot be written: {error.strerror}")
     if isinstance(status, int) and status:
         sys.exit(status)
+
+
+def _occupy_standard_streams() -> None:
+    """Put something in the place of streams that the caller has closed; no file opened later must take their number.
+
+    An answer on stdout cannot be written then, which is an error; what would go to stderr goes nowhere.
+    """
+    streams = (("stdin", "r", os.O_RDONLY), ("stdout", "w", os.O_RDONLY), ("stderr", "w", os.O_WRONLY))
+    for number, (name, mode, flags) in enumerate(streams):
+        if getattr(sys, name) is None:
+            fd = os.open(os.devnull, flags)
+            if fd != number:
+                os.dup2(fd, number)
+                os.close(fd)
+            setattr(sys, name, os.fdopen(number, mode))
+
+
+def _write_no_more() -> None:
+    """Or the interpreter would try to write the rest, and complain."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from ipam.cli import output
 from ipam.cli.output import Column, aligned, emit, harmless, visible
 from ipam.model import IPV4, Address, Pod
-from tests.cli.node import IPAM, NAME, Node
+from tests.cli.node import IPAM, NAME, ONE_STORE, Node
 
 DANGEROUS = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ud800-\udfff\ufeff]")
 
@@ -170,6 +170,34 @@ def test_a_reader_that_goes_away_ends_the_command_quietly(node: Node, output_for
         os.close(read)
         _, err = process.communicate(timeout=60)
         assert (process.returncode, err) == (128 + signal.SIGPIPE, b"")
+
+
+@ONE_STORE
+@pytest.mark.parametrize("words", [["leases"], ["leases", "-o", "json"], ["export"], ["--help"]], ids=" ".join)
+@pytest.mark.parametrize(("where", "why"), [(">&-", "Bad file descriptor"), (">/dev/full", "No space left on device")])
+def test_an_answer_that_cannot_be_written_is_an_error_of_one_line(
+    node: Node, words: list[str], where: str, why: str
+) -> None:
+    node.configure()
+    node.add("c1")
+    given = words if words == ["--help"] else node.arguments(*words)
+    command = ["sh", "-c", f'exec "$@" {where}', "sh", *IPAM, *given]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert done.stderr.startswith("ipam")
+    assert why in done.stderr
+
+
+@ONE_STORE
+def test_nobody_has_to_listen_to_complaints(node: Node) -> None:
+    node.configure()
+    node.add("c1")
+    done = subprocess.run(
+        ["sh", "-c", 'exec "$@" 2>&-', "sh", *IPAM, *node.arguments("release", "10.203.0.2", "--force")],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("released 10.203.0.2")
 
 
 @pytest.mark.parametrize("words", [["leases", "--watch", "0.1"], ["history", "--follow"]], ids=lambda words: words[0])
