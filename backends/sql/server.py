@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import posix
 from math import ceil
-from pathlib import Path
+from stat import S_ISREG
 from time import monotonic, sleep
 
 from sqlalchemy import Connection, create_engine, exc
@@ -221,8 +222,13 @@ def _with_doubt(error: CniError, unknown: _Unknown | None) -> CniError:
 def _password(path: str) -> str:
     """The first line of the file. Raises InputOutput where it cannot be read, or has none."""
     try:
-        with Path(path).open("rb") as file:
-            data = file.read(_LONGEST_PASSWORD + 1)
+        fd = posix.open(path, posix.O_RDONLY | posix.O_NONBLOCK | posix.O_CLOEXEC)  # not waiting for a FIFO's other end
+        try:
+            if not S_ISREG(posix.fstat(fd).st_mode):
+                raise InputOutput(f"ipam.passwordFile {quote(path)} is no regular file", "it must have the password")
+            data = posix.read(fd, _LONGEST_PASSWORD + 1)
+        finally:
+            posix.close(fd)
     except OSError as error:
         raise InputOutput(f"ipam.passwordFile {quote(path)}: {error.strerror}", "it must have the password") from None
     line, _, rest = data.partition(b"\n")

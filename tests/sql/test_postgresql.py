@@ -1,5 +1,6 @@
 """PostgreSQL: servers that are away, silent, slow, or gone in the middle of a commit."""
 
+import os
 import tempfile
 import time
 from collections.abc import Iterator
@@ -268,6 +269,13 @@ def test_a_password_may_come_from_a_file(postgresql: Cluster, url: str, tmp_path
     finally:
         hba.write_text(rules)
         postgresql.sql("SELECT pg_reload_conf()")
+
+
+def test_a_password_file_that_is_none_is_not_waited_for(url: str, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    for path in (tmp_path / "fifo", Path("/dev/zero")):
+        with opened(url, password_file=str(path)) as store, pytest.raises(InputOutput, match="no regular file"):
+            add(store, "one")
 
 
 def test_status_of_a_server_that_is_away_is_50_and_add_is_11(call: Call) -> None:
