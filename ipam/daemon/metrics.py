@@ -117,7 +117,10 @@ def start(address: str, text: Callable[[], bytes]) -> None:
 
 def _listen(address: str, handler: type[BaseHTTPRequestHandler]) -> BaseServer:
     if address.startswith("/"):
-        Path(address).unlink(missing_ok=True)
+        path = Path(address)
+        if path.is_symlink() or (path.exists() and not path.is_socket()):
+            raise ValueError(f"{path} is no socket; remove it, or say another --metrics")
+        path.unlink(missing_ok=True)
         mask = os.umask(0o117)
         try:
             return UnixStreamServer(address, handler)

@@ -154,6 +154,16 @@ def test_an_address_that_others_could_reach_is_refused(place: Path, address: str
     assert "ipam serve: --metrics " in service.said()
 
 
+def test_a_file_in_the_place_of_the_socket_is_left_alone(place: Path, tmp_path: Path) -> None:
+    precious = tmp_path / "precious"
+    precious.write_text("precious")
+    service = Service(place, arguments=["--metrics", str(precious)])
+    with pytest.raises(AssertionError):
+        service.start()
+    assert f"{precious} is no socket" in service.said()
+    assert precious.read_text() == "precious"
+
+
 def test_who_waits_for_a_lock_is_counted(tmp_path: Path, place: Path) -> None:
     port = free_port()
     with Service(place, arguments=["--metrics", f"127.0.0.1:{port}"]) as service:
