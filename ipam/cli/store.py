@@ -14,6 +14,7 @@ from ipam.jsontext import quote
 from ipam.model import IPV6, Address, Attachment, Cause, Lease, Range, StoreConfig
 from ipam.plugin import this_host
 from ipam.registry import open_store
+from ipam.store import Trait
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -107,6 +108,10 @@ def migrate(
         raise InvalidConfig("FROM and TO are the same store")
     with _opened(source, password_file, wait) as old, _opened(target, password_file, wait) as new:
         known = list(old.networks())
+        if not known:
+            raise InvalidConfig(f"{_shown(source)} has no networks", "nothing was moved: is it where the leases are?")
+        if Trait.DURABLE not in new.traits:
+            raise InvalidConfig(f"{_shown(target)} keeps nothing when this command ends", "nothing was moved")
         for name in names:
             if name not in known:
                 raise InvalidConfig(f"{_shown(source)} has no network {quote(name)}", f"it has: {', '.join(known)}")

@@ -78,3 +78,17 @@ def test_no_password_is_printed() -> None:
     assert (status, said) == (1, "")
     assert "ipam:***@127.0.0.1" in complaint
     assert "geheim" not in complaint
+
+
+def test_a_source_without_leases_is_no_success(tmp_path: Path) -> None:
+    status, said, complaint = store("migrate", f"{tmp_path}/mistyped", f"sqlite:///{tmp_path}/ipam.db")
+    assert (status, said) == (1, "")
+    assert f"{tmp_path}/mistyped has no networks" in complaint
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_leases_are_not_moved_into_what_forgets_them(tmp_path: Path) -> None:
+    moving.fill(f"file://{tmp_path}/networks", 3)
+    status, said, complaint = store("migrate", f"{tmp_path}/networks", "memory:")
+    assert (status, said) == (1, "")
+    assert "memory: keeps nothing" in complaint
