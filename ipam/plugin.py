@@ -130,8 +130,8 @@ def _deliver(reply: Reply) -> int:
 def _give_back(reply: Reply, error: OSError) -> None:
     message = f"the answer could not be delivered: {error}"
     if reply.undo is not None:
-        handler.perform(reply.undo)
-        message += "; what was leased has been given back"
+        failed = handler.perform(reply.undo).exit_code
+        message += f"; what was leased {'could not be' if failed else 'has been'} given back"
     try:
         _write(_STDERR, f"{message}\n".encode())
     except OSError:

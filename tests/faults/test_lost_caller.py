@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from typing import IO
 
 import pytest
 
-from tests.conftest import Run
+from tests.conftest import Run, missing
 from tests.faults.calls import (
     NETWORK,
     await_waiters,
@@ -83,6 +84,21 @@ def test_the_first_add_of_a_network_without_a_reader_leaves_no_lease(plugin: Pat
     done = run_lost(plugin, way, "lost", config(tmp_path / "networks"))
     assert done.returncode != 0
     assert leases(tmp_path / "networks") == {}
+
+
+def test_what_could_not_be_given_back_is_not_said_to_be(one_shot: Path, run_plugin: Run, tmp_path: Path) -> None:
+    if not shutil.which("strace"):
+        missing("strace")
+    assert run_plugin(one_shot, environment("ADD", "other"), config(tmp_path)).returncode == 0
+    inject = ["-e", "inject=unlinkat,renameat:error=EROFS", "-o", os.devnull]
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            ["strace", *inject, one_shot], env=environment("ADD", "lost"), input=config(tmp_path), stdout=full,
+            stderr=subprocess.PIPE, timeout=60, check=False,
+        )  # fmt: skip
+    assert done.returncode == 1
+    assert b"what was leased could not be given back" in done.stderr
+    assert len(leases(tmp_path)) == 2
 
 
 def test_a_result_is_never_written_into_a_file_that_got_the_number_of_a_closed_stdout(
