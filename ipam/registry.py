@@ -68,8 +68,8 @@ class Stores:
             store.tidy()
 
     def opened(self) -> list[tuple[str, Store]]:
-        """(URL without password, store) of those in use."""
-        return [(config.shown, store) for config, store in self._open.items()]
+        """(URL without password, store) of those in use. Other threads may open more meanwhile."""
+        return [(config.shown, store) for config, store in list(self._open.items())]
 
     def close(self) -> None:
         """Close every store."""
