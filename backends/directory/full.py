@@ -25,10 +25,14 @@ _OF_RUNTIMES = (Cause.DEL, Cause.GC)
 """Who drops for another cause wants it recorded."""
 
 
+class _NeedsSpace(Exception):
+    """The change does more than drop leases. No CniError, which would be the answer to one of several changes."""
+
+
 def transact(
     root: str, network: str, change: Callable[[Transaction], T], trouble: NoSpace, *, timeout: float, durable: bool
 ) -> T:
-    """Run a change that was refused with `trouble`, on the lease files alone. What it claims is refused again.
+    """Run a change that was refused with `trouble`, on the lease files alone; one that claims is refused again.
 
     Nothing is recorded: the next call that finds room sees that lease files have gone, and tells history so.
     """
@@ -38,9 +42,11 @@ def transact(
         lock = KeptFile(LOCK, leases)
         acquire(lock, place, timeout)
         try:
-            tx = LeaseFiles(leases, trouble)
+            tx = LeaseFiles(leases)
             result = change(tx)
             tx.commit(durable=durable)
+        except _NeedsSpace:
+            raise trouble from None
         finally:
             lock.close()
     finally:
@@ -51,9 +57,8 @@ def transact(
 class LeaseFiles(Transaction):
     """What a change sees where there are lease files and no index."""
 
-    def __init__(self, directory: int, trouble: NoSpace) -> None:
+    def __init__(self, directory: int) -> None:
         self._directory = directory
-        self._trouble = trouble
         self._holders = Scan(directory).holders
         self._dropped: list[Address] = []
 
@@ -75,7 +80,7 @@ class LeaseFiles(Transaction):
 
     def next_free(self, rng: Range, after: int | None, *, resting: bool = False) -> int | None:
         """See Transaction: whoever asks wants to claim it."""
-        raise self._trouble
+        raise _NeedsSpace
 
     def cursor(self, range_set: int) -> Address | None:
         """See Transaction."""
@@ -83,23 +88,23 @@ class LeaseFiles(Transaction):
 
     def claim(self, lease: Lease, why: str, note: str = "") -> None:
         """See Transaction."""
-        raise self._trouble
+        raise _NeedsSpace
 
     def drop(self, lease: Lease, why: str, note: str = "", rest: float = 0.0) -> None:
         """See Transaction."""
         if why not in _OF_RUNTIMES or rest:
-            raise self._trouble
+            raise _NeedsSpace
         if self._holders.get(lease.address) == lease.attachment:
             del self._holders[lease.address]
             self._dropped.append(lease.address)
 
     def replay(self, event: Event, *, done: bool) -> None:
         """See Transaction."""
-        raise self._trouble
+        raise _NeedsSpace
 
     def put_cursor(self, range_set: int, address: Address) -> None:
         """See Transaction."""
-        raise self._trouble
+        raise _NeedsSpace
 
     def last_boot(self, node: str) -> str | None:
         """See Transaction: nothing can be told of earlier boots, so the first call that can tell does what is due."""

@@ -1,5 +1,6 @@
 """A disk without room: what was done stays done, and what runtimes give up goes, with or without history."""
 
+import json
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,10 +8,14 @@ from pathlib import Path
 import pytest
 
 from backends.directory import store
+from ipam import allocator
 from ipam.errors import InputOutput
-from ipam.model import StoreConfig
+from ipam.model import NO_POD, Cause, Lease, StoreConfig
 from ipam.registry import open_store
-from ipam.testing.fixtures import NETWORK, small_range
+from ipam.request import Work
+from ipam.store import Transaction
+from ipam.testing.fixtures import NETWORK, network, small_range, who
+from ipam.together import perform_together
 from tests.directory.node import Node, assert_sound
 from tests.directory.test_proof import Written
 
@@ -82,3 +87,25 @@ def test_a_change_is_done_though_there_is_no_room_to_shorten_history(
         written.delete(name)
     assert not list(written.history.parent.glob("*.new"))
     written.close()
+
+
+def test_of_changes_that_share_a_commit_each_does_what_it_can(disk: Path) -> None:
+    node = Node(disk / "networks", stays_open=True)
+    node.add(f"goes{LONG}")
+    net = network(small_range())
+    with node.store() as opened:
+
+        def work(name: str, *, add: bool) -> Work:
+            def change(tx: Transaction) -> list[Lease]:
+                if add:
+                    return allocator.allocate(tx, net, who(name), NO_POD, node.host())
+                return allocator.release(tx, who(name), Cause.DEL)
+
+            return Work(opened, NETWORK, change)
+
+        fill(disk)
+        works = [work(f"a{LONG}", add=True), work(f"goes{LONG}", add=False), work(f"b{LONG}", add=True)]
+        answers = [reply.stdout for reply in perform_together(works)]
+    assert [json.loads(said).get("msg", "").count("No space left") if said else 0 for said in answers] == [1, 0, 1]
+    assert node.files() == {}
+    node.close()
