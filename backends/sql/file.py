@@ -106,6 +106,8 @@ def connect(path: str, timeout: float, log_pages: int) -> _sqlite3.Connection:
     told = [connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous")]
     if told != ["wal", _FULL_SYNC]:
         connection.close()
+        if not posix.stat(name_bytes(path)).st_size:
+            raise StoreUnavailable(f"{path} is empty, no database", "remove it; the next ADD makes it anew")
         raise StoreUnavailable(
             f"{path} does not keep what it is told: journal_mode is {told[0]}, synchronous {told[1]}",
             "journal_mode must be wal; a file system that several hosts share cannot do that",

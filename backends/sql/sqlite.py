@@ -65,6 +65,7 @@ class SqliteDatabase(Database):
 
     def write(self, action: Callable[[Session], tuple[T, Proof | None]], *, now: bool = False) -> T:
         """See Database. SQLite always says whether it has committed: the proof is not needed."""
+        file.identity(self._path)  # before a lock is made beside what is no database
         while True:
             try:
                 with file.Lock(self._path, 0 if now else self._timeout):

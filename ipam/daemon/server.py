@@ -23,6 +23,7 @@ from ipam.registry import Stores
 from ipam.request import Reply, Request
 
 _SWEEP = 1.0  # seconds between looks at deadlines
+_MOST_STORES = 32  # each keeps some ten files open for a network
 _CREDENTIALS = struct.Struct("3i")  # pid, uid, gid: SO_PEERCRED, unix(7)
 _NO_ROOM = (EMFILE, ENFILE, ENOBUFS, ENOMEM)
 
@@ -99,8 +100,7 @@ class Server:
         """Do what signals have asked for."""
         if signal.SIGHUP in self._told and not self._executor.unfinished:
             self._told.discard(signal.SIGHUP)
-            self._stores.close()
-            self._executor.forget()
+            self._open_anew()
         if self._told & {signal.SIGTERM, signal.SIGINT} and not self._stopping:
             self._stopping = True
             systemd.notify("STOPPING=1")
@@ -110,6 +110,11 @@ class Server:
             else:
                 Path(self._listener.getsockname()).unlink(missing_ok=True)  # who calls now becomes a one-shot
             self._hurry(monotonic() + READ_DEADLINE)
+
+    def _open_anew(self) -> None:
+        """Let go of every store; each is opened again when a request needs it. Nothing must be unfinished."""
+        self._stores.close()
+        self._executor.forget()
 
     def _hurry(self, latest: float) -> None:
         """A restart waits for work, not for those who hang."""
@@ -275,6 +280,8 @@ class Server:
         self._listen()
         if not self._connections and not self._executor.unfinished:
             self._stores.tidy()
+            if len(self._stores.opened()) > _MOST_STORES:
+                self._open_anew()
 
 
 def _log(text: str) -> None:

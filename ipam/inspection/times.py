@@ -17,6 +17,10 @@ MOMENTS = "14:03, yesterday 14:03, monday 9:00, 2 hours ago, 30m, 2026-03-01T14:
 """Examples of what parse_moment() takes."""
 
 
+_DATE = re.compile(r"(19|20)\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])")
+"""A day as ISO 8601 has it without hyphens; as seconds since the epoch it would be in 1970."""
+
+
 def parse_moment(text: str, now: datetime) -> float:
     """The moment that `text` means, in seconds since the epoch; what lies before that is 0.
 
@@ -24,7 +28,7 @@ def parse_moment(text: str, now: datetime) -> float:
     time of day without a date is the last one that has been. Raises ValueError.
     """
     words = text.strip().lower()
-    if re.fullmatch(r"\d{5,}(\.\d+)?", words):
+    if re.fullmatch(r"\d{5,}(\.\d+)?", words) and not _DATE.fullmatch(words):
         return _within(float(words), text)
     if words == "now":
         return now.timestamp()

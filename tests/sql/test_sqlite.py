@@ -63,6 +63,21 @@ def test_a_file_with_another_journal_is_refused(path: Path, url: str) -> None:
         claim(store)
 
 
+def test_an_empty_file_is_no_database(path: Path, url: str) -> None:
+    path.parent.mkdir(mode=0o700)
+    path.touch(0o600)
+    with opened(url) as store, pytest.raises(StoreUnavailable, match="is empty"):
+        claim(store)
+    assert path.stat().st_size == 0
+
+
+def test_nothing_is_made_beside_what_is_no_database(path: Path) -> None:
+    path.parent.mkdir()
+    with opened(f"sqlite:///{path.parent}") as store, pytest.raises(InputOutput, match="is no regular file"):
+        claim(store)
+    assert list(path.parent.parent.iterdir()) == [path.parent]
+
+
 def test_looking_makes_no_file(path: Path, url: str) -> None:
     with opened(url) as store:
         store.check()
