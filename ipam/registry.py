@@ -64,12 +64,12 @@ class Stores:
 
     def tidy(self) -> None:
         """Let the stores do what they have put off."""
-        for store in self._open.values():
+        for store in self._open.copy().values():
             store.tidy()
 
     def opened(self) -> list[tuple[str, Store]]:
         """(URL without password, store) of those in use. Other threads may open more meanwhile."""
-        return [(config.shown, store) for config, store in list(self._open.items())]
+        return [(config.shown, store) for config, store in self._open.copy().items()]
 
     def close(self) -> None:
         """Close every store."""

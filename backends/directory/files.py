@@ -133,10 +133,11 @@ def read_small(name: bytes, parent: int) -> bytes | None:
     return data
 
 
-def write_all(fd: int, data: bytes) -> None:
+def write_all(fd: int, data: bytes | bytearray) -> None:
     """Write every byte."""
-    while data:
-        data = data[posix.write(fd, data) :]
+    left = memoryview(data)
+    while left:
+        left = left[posix.write(fd, left) :]
 
 
 def create_whole(name: bytes, parent: int, data: bytes, scratch: int, *, moment: int, durable: bool) -> None:

@@ -258,7 +258,7 @@ class Index:
         try:
             self._write_header()
             posix.lseek(self._file.fd, _HEADER, 0)
-            write_all(self._file.fd, bytes(table))
+            write_all(self._file.fd, table)
             posix.rename(temporary, INDEX, src_dir_fd=self._records, dst_dir_fd=self._records)
             self._read = True
         except BaseException:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posix
+from itertools import islice
 
 from backends.directory import journal, leasefile, taken
 from backends.directory.files import remove_anything
@@ -14,10 +15,15 @@ from ipam.model import CLAIM, DROP, Address, Attachment, Cause, Event, Lease
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from backends.directory.place import Place
     from ipam.model import Host
 
     Known = dict[tuple[int, Address], journal.Place]
+
+_AT_ONCE = 4096
+"""Events that are made and written together: they take some 2 KiB of memory each."""
 
 
 def recover(place: Place, network: str, host: Host) -> None:
@@ -103,11 +109,16 @@ def _found(place: Place, address: Address, who: Attachment, host: Host) -> Lease
 
 def _reconcile(place: Place, network: str, host: Host, scan: Scan, known: Known) -> None:
     """Write into history, and into `known`, what others did to the lease files."""
+    events = _differences(place, network, host, scan, known)
+    while portion := list(islice(events, _AT_ONCE)):
+        _record(place, portion, known)
+
+
+def _differences(place: Place, network: str, host: Host, scan: Scan, known: Known) -> Iterator[Event]:
+    """What others did, as events; what history knew of it already goes into `known`."""
     now = host.clock()
-    holders = {(checksum(who), address) for address, who in scan.holders.items()}
-    events: list[Event] = []
     vanished = []
-    for key in [key for key in known if key not in holders]:
+    for key in [key for key in known if not _is_held(scan, *key)]:
         event = place.journal.event_at(known.pop(key))
         lease = None if event is None or event.what != CLAIM else event.lease
         if lease is not None and (checksum(lease.attachment), lease.address) == key:
@@ -115,16 +126,22 @@ def _reconcile(place: Place, network: str, host: Host, scan: Scan, known: Known)
     ended = set()
     if vanished:  # of some, history may have the end: then only the index was not brought up to date
         ended = {event.lease for event in read_events(place.records) if event.what == DROP}
-    events += [Event(now, host.boot, network, DROP, lease, Cause.VANISHED) for lease in vanished if lease not in ended]
-    strange = [(address, who) for address, who in scan.holders.items() if (checksum(who), address) not in known]
+    for lease in vanished:
+        if lease not in ended:
+            yield Event(now, host.boot, network, DROP, lease, Cause.VANISHED)
+    strange = [address for address, who in scan.holders.items() if (checksum(who), address) not in known]
     claims = last_claims(place.records) if strange else {}
-    for address, who in sorted(strange, key=lambda item: item[0]):
+    for address in sorted(strange):
+        who = scan.holders[address]
         if (checksum(who), address) in claims:
             known[checksum(who), address] = claims[checksum(who), address]
         else:
-            events.append(Event(now, host.boot, network, CLAIM, _found(place, address, who, host), Cause.FOUND))
-    if events:
-        _record(place, events, known)
+            yield Event(now, host.boot, network, CLAIM, _found(place, address, who, host), Cause.FOUND)
+
+
+def _is_held(scan: Scan, mark: int, address: Address) -> bool:
+    who = scan.holders.get(address)
+    return who is not None and checksum(who) == mark
 
 
 def _record(place: Place, events: list[Event], known: Known) -> None:

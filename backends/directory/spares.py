@@ -14,7 +14,9 @@ from ipam.errors import InputOutput
 
 SPARES = b"spares"
 
-_MOST = 128
+_MOST = 1024
+"""A thousand calls at once, made and ended again and again, find a spare each; 4 MiB of disk at most."""
+
 _PRIVATE = 0o600
 
 

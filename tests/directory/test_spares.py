@@ -114,13 +114,15 @@ def test_where_no_spares_can_be_kept_leases_come_and_go_all_the_same(tmp_path: P
 
 
 def test_there_are_only_so_many_spares(node: Node) -> None:
-    wide = small_range(250)
-    names = [f"c{number}" for number in range(150)]
+    names = ("three", "four", "five", "six")
     for name in names:
-        node.add(name, wide)
+        node.add(name, SMALL)
+    node.close()
+    for number in range(1022):
+        (node.records / "spares" / f"earlier.{number}").touch(0o600)
     for name in names:
         node.delete(name)
-    assert len(spares(node)) == 128
+    assert len(spares(node)) == 1024
     assert node.files() == {"10.0.0.2": "one"}
 
 
