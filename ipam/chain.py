@@ -8,6 +8,7 @@ what a store or a signed snapshot remembers of the last link tells that they did
 
 from __future__ import annotations
 
+from _json import encode_basestring as quoted
 from binascii import Error, a2b_base64, b2a_base64
 
 try:  # the digest itself: hashlib around it costs as much to import as the rest of an ADD
@@ -53,13 +54,13 @@ def body(event: Event) -> bytes:
         ("note", event.note),
     )
     parts = [f'{{"time":{event.time!r}']
-    parts += [f'"{key}":{jsontext.string(text)}' for key, text in texts if text]
+    parts += [f'"{key}":{quoted(text)}' for key, text in texts if text]
     if lease.range_set is not None:
         parts.append(f'"range_set":{lease.range_set}')
     if lease.since != event.time:
         parts.append(f'"since":{lease.since!r}')
     if lease.boot != event.boot:
-        parts.append(f'"claimed_in":{jsontext.string(lease.boot)}')
+        parts.append(f'"claimed_in":{quoted(lease.boot)}')
     return jsontext.to_bytes(",".join(parts) + "}")
 
 

@@ -28,6 +28,7 @@ REQUIRED = {
 _LONGEST_CONTAINER_ID = 12_000  # it must fit into a lease file with room to spare
 _LONGEST_TEXT = 1500  # of msg or details: what a log line or `kubectl describe` can bear
 _LONGEST_INTERFACE = 15  # IFNAMSIZ less the NUL, in bytes
+_NOT_IN_INTERFACE = frozenset(f"/:{GO_SPACE}")
 _HEX = frozenset("0123456789abcdef")
 _NETNS_OVERRIDE = ("1", "true")
 
@@ -54,13 +55,15 @@ def check_attachment(container_id: str, ifname: str) -> None:
         )
     if len(container_id) > _LONGEST_CONTAINER_ID:
         raise BadEnvironment("containerID is too long", f"CNI_CONTAINERID={quote(container_id)}")
-    shown = f"CNI_IFNAME={quote(ifname)}"
+    wrong, advice = "", ""
     if len(ifname.encode("utf-8", "surrogateescape")) > _LONGEST_INTERFACE:
-        raise BadEnvironment("interface name is too long", f"{shown}; at most 15 bytes")
-    if ifname in (".", ".."):
-        raise BadEnvironment("interface name is . or ..", shown)
-    if any(char in "/:" or char in GO_SPACE for char in ifname):
-        raise BadEnvironment("interface name contains / or : or whitespace characters", shown)
+        wrong, advice = "is too long", "; at most 15 bytes"
+    elif ifname in (".", ".."):
+        wrong = "is . or .."
+    elif not _NOT_IN_INTERFACE.isdisjoint(ifname):
+        wrong = "contains / or : or whitespace characters"
+    if wrong:
+        raise BadEnvironment(f"interface name {wrong}", f"CNI_IFNAME={quote(ifname)}{advice}")
 
 
 _NAME_RULE = "it must start with a letter or digit, then letters, digits, _ . and - only"

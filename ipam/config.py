@@ -271,7 +271,8 @@ class Config:
     def store(self, *, strict: bool = True) -> StoreConfig:
         """See store_config()."""
         if strict not in self._stores:
-            self._stores[strict] = store_config(self.object, strict=strict)
+            found = store_config(self.object, strict=strict)
+            self._stores[strict] = next((known for known in self._stores.values() if known == found), found)
         return self._stores[strict]
 
 

@@ -188,6 +188,9 @@ class StoreConfig(Value):
         self.password_file = password_file
         self.keep = keep
 
+    def __hash__(self) -> int:
+        return hash(self.url)  # which every call looks for
+
     @property
     def shown(self) -> str:
         """The URL as people may see it: without a password."""
@@ -198,8 +201,7 @@ class StoreConfig(Value):
             authority, slash, path = server.partition("/")
             rest = f"{name}:***@{authority.rpartition('@')[2]}{slash}{path}"
         place, mark, query = rest.partition("?")
-        shown = "&".join([_without_secret(setting) for setting in query.split("&")])
-        return f"{scheme}{slashes}{place}{mark}{shown}"
+        return f"{scheme}{slashes}{place}{mark}" + "&".join(map(_without_secret, query.split("&")))
 
 
 def _without_secret(setting: str) -> str:

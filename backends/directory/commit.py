@@ -53,7 +53,7 @@ class Commit:
         self._clock = clock
         self._durable = durable
         self._lines, self._link = journal.encode_chained(change.events, place.index.chained()[1])
-        self._end = place.journal.size() if change.events else 0
+        self._end = place.index.history_size()
         # Each lease is listed before its file is touched: what failed half way must be undone as well.
         self._created: list[Lease] = []
         self._removed: list[Lease] = []
@@ -88,6 +88,7 @@ class Commit:
             return
         self._write_cursors()
         try:
+            # Whoever has the answer may change lease files without the lock: that must come after the mark.
             times = place.index.mark(place.leases, self._clock())
             if when_committed is not None:
                 when_committed()
@@ -95,6 +96,7 @@ class Commit:
             change.taken.save()
             self._tell_boot()
             place.index.follow(self._link)
+            place.journal.know(change.events, self._lines, self._end)
             place.stamp(self._end + sum(map(len, self._lines)), times)
         except OSError:
             return

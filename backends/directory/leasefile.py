@@ -82,10 +82,11 @@ def create(lease: Lease, directory: int, scratch: int, *, spares: Spares | None,
     if spares is None or spare is None:
         create_whole(file_name(lease.address), directory, data, scratch, moment=moment, durable=durable)
         return
-    fd, name = spare
+    fd, name, size = spare
     try:
         write_all(fd, data)
-        posix.ftruncate(fd, len(data))
+        if size > len(data):
+            posix.ftruncate(fd, len(data))
         posix.utime(fd, ns=(moment, moment))
         if durable:
             posix.fsync(fd)
@@ -116,6 +117,7 @@ class Cursor:
         self._name = name_bytes(f"{_CURSOR}{range_set}")
         self._directory = directory
         self._file = KeptFile(self._name, directory)
+        self._length = -1
 
     def read(self) -> Address | None:
         """The address in it; None where there is none or where Go would not read it either."""
@@ -125,6 +127,7 @@ class Cursor:
             data = read_small(self._name, self._directory) or b""
         except (FileNotFoundError, NotRegular):
             return None
+        self._length = len(data)
         return parse_address(data.decode("utf-8", "replace"))
 
     def write(self, address: Address) -> None:
@@ -138,7 +141,9 @@ class Cursor:
             fd = self._file.open(flags)
         data = file_name(address)
         posix.pwrite(fd, data, 0)  # O_TRUNC would cost ten times as much on ext4
-        posix.ftruncate(fd, len(data))
+        if not 0 <= self._length <= len(data):
+            posix.ftruncate(fd, len(data))
+        self._length = -1  # the next time, others may have written more
 
     def close(self) -> None:
         """Let go of the file."""

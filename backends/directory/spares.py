@@ -55,8 +55,8 @@ class Spares:
         else:
             self._names.append(spare)
 
-    def open_one(self) -> tuple[int, bytes] | None:
-        """A descriptor of a spare, to be written, and its name; None where there is none."""
+    def open_one(self) -> tuple[int, bytes, int] | None:
+        """A descriptor of a spare, to be written, its name and its size; None where there is none."""
         while self._names:
             name = self._names.pop()
             try:
@@ -66,7 +66,7 @@ class Spares:
             status = posix.fstat(fd)
             ours = S_ISREG(status.st_mode) and status.st_uid == posix.geteuid()
             if ours and S_IMODE(status.st_mode) == _PRIVATE and status.st_nlink == 1:
-                return fd, name
+                return fd, name, status.st_size
             close(fd)
             remove(name, self._directory)
         return None

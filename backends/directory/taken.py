@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 _SHIFT = 15
 _BITS = 1 << _SHIFT
 _BYTES = _BITS // 8
-_ALL = (1 << _BITS) - 1
 _MOST_KNOWN = 64
 _HEX = frozenset("0123456789abcdef")
 
@@ -100,9 +99,9 @@ class Taken:
         """The lowest free address from `first` to `last`, as a number; reads one file for 32,768 addresses."""
         while first <= last:
             block, place = first >> _SHIFT, first & (_BITS - 1)
-            free = (~self._block(family, block) & _ALL) >> place
-            if free:
-                found = first + (free & -free).bit_length() - 1
+            bits = self._block(family, block) >> place
+            found = first + (~bits & (bits + 1)).bit_length() - 1  # the lowest bit that is not set
+            if found >> _SHIFT == block:
                 return found if found <= last else None
             first = (block + 1) << _SHIFT
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _socket
 import socket
 from time import monotonic
 
@@ -32,7 +33,7 @@ class Connection:
 
     __slots__ = ("_gave_up", "_in", "_out", "answered", "deadline", "reply", "socket", "started", "watched")
 
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, sock: _socket.socket) -> None:
         self.socket = sock
         self.started = monotonic()
         self.deadline: float | None = self.started + SILENCE_DEADLINE
@@ -67,6 +68,11 @@ class Connection:
                 protocol, env, stdin = frame.decode_request(payload)
                 self.started, self.deadline = monotonic(), None
                 return protocol, Request(env, stdin, own_netns=frame.OWN_NETNS in env)
+
+    @property
+    def waits(self) -> bool:
+        """Whether the next step is ours: its request is being worked on, or given back."""
+        return self.deadline is None
 
     def has_left(self) -> bool:
         """Whether the launcher closed its end, or said that nobody waits, before it was answered."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _socket
 import select
 import signal
 import socket
@@ -39,6 +40,8 @@ class Server:
         self._configs = Configs()
         self._statistics = Statistics(host.clock())
         self._epoll = select.epoll()
+        self._backlog = select.poll()
+        self._backlog.register(listener, select.POLLIN)
         self._connections: dict[int, Connection] = {}
         self._most = room_for_connections()
         self._bell, self._ringer = socket.socketpair()
@@ -151,29 +154,35 @@ class Server:
                 self._ignore()
                 return
             try:
-                sock, _ = self._listener.accept()
+                fd, _ = self._listener._accept()  # type: ignore[attr-defined]
             except OSError as error:
                 if error.errno in _NO_ROOM:
                     self._ignore()
                 return
+            # What socket.accept() makes of it in Python takes as long as all else here.
+            sock = _socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, fd)
             _pid, uid, _gid = _CREDENTIALS.unpack(sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
             if uid not in self._allowed:
                 sock.close()
                 continue
             connection = Connection(sock)
-            self._connections[sock.fileno()] = connection
+            self._connections[fd] = connection
             self._advance(connection, select.EPOLLIN)
+            if not self._backlog.poll(0):  # which is quicker than to be refused
+                return
 
     def _advance(self, connection: Connection, events: int) -> None:
         """Do the next thing that a connection allows: read, send, or see how it ends."""
+        if connection.waits:
+            self._watch(connection, 0)  # has_left() tells what became of it when the answer is there
+            return
         try:
             if connection.reply is None:
                 request = connection.read_request()
                 if request is None:
                     self._watch(connection, select.EPOLLIN)
                     return
-                # Not watched while it waits for us: has_left() tells whether it went when the answer is there.
-                self._watch(connection, 0)
+                self._watch(connection, select.EPOLLIN)
                 self._begin(connection, *request)
             else:
                 if events & select.EPOLLOUT:

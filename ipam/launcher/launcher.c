@@ -55,7 +55,7 @@ static const char *variable(const char *name)
 
 static const char *reason(long error)
 {
-    static char other[] = "error number 0000";
+    static char other[sizeof "error number 0000"];
     switch (-error) {
     case ENOENT: return "no such file or directory";
     case ENOEXEC: return "not an executable";
@@ -63,6 +63,7 @@ static const char *reason(long error)
     case EACCES: return "permission denied";
     case ECONNRESET: return "it closed the connection";
     }
+    append(other, "error number 0000");
     for (char *digit = other + sizeof other - 2; error; error /= 10)
         *digit-- = (char)('0' - error % 10);
     return other;
@@ -145,8 +146,10 @@ static void occupy_standard_descriptors(void)
 
 static void connect_to_daemon(void)
 {
+#ifndef IPAM_FOR_TESTS
+    static const struct sockaddr_un address = {AF_UNIX, IPAM_SOCKET};
+#else
     static struct sockaddr_un address = {AF_UNIX, IPAM_SOCKET};
-#ifdef IPAM_FOR_TESTS
     const char *other = variable("IPAM_SOCKET=");
     for (size_t i = 0; other && i < sizeof address.path - 1 && (!i || other[i - 1]); i++)
         address.path[i] = other[i];
