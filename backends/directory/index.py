@@ -31,12 +31,15 @@ INDEX = b"index"
 
 _MAGIC = b"ipam index 3\n".ljust(32)
 _NUMBERS = Struct(">7Q")  # slots, those in use, stamp, begun, history's size, change time, bare entries
+_BEGUN = len(_MAGIC) + 3 * 8
 _LINK = len(_MAGIC) + _NUMBERS.size  # where the link of the last event stands, see ipam.chain
 _HEADER = _LINK + len(chain.START)
 _SLOT = 40  # checksum 4, family 1, address 16, start 8, end 8, unused 3
 TABLE = ">IB16sQQ3x"
 """A slot in the words of struct, which few need: checksum, family, address, start, end."""
 
+_KEY = 21  # checksum, family, address
+_UNUSED = bytes(3)
 _WINDOW = 16 * _SLOT
 _LEAST = 256
 _GONE = 255  # in place of the family: deleted, but the search goes on behind it
@@ -48,15 +51,15 @@ def checksum(who: Attachment) -> int:
     return crc32(name_bytes(f"{who.container_id}:{who.ifname}"))
 
 
+def _key(mark: int, address: Address) -> bytes:
+    """What a slot begins with."""
+    family, value = address
+    return mark.to_bytes(4, "big") + bytes((family,)) + value.to_bytes(16, "big")
+
+
 def _pack(mark: int, address: Address, place: Place) -> bytes:
-    parts = (
-        mark.to_bytes(4, "big"),
-        bytes((address.family,)),
-        address.value.to_bytes(16, "big"),
-        place[0].to_bytes(8, "big"),
-        place[1].to_bytes(8, "big"),
-    )
-    return b"".join(parts).ljust(_SLOT, b"\0")
+    start, end = place
+    return _key(mark, address) + start.to_bytes(8, "big") + end.to_bytes(8, "big") + _UNUSED
 
 
 def _unpack(slot: bytes) -> Entry:
@@ -80,6 +83,7 @@ class Index:
         self._changed = 0
         self._bare = 0
         self._link: bytes | None = None
+        self._header = b""  # as it is in the file, where these numbers are what it says
 
     def close(self) -> None:
         """Let go of the file."""
@@ -100,6 +104,9 @@ class Index:
         except (FileNotFoundError, NotRegular):
             return False
         header = posix.pread(fd, _HEADER, 0)
+        if known and header == self._header:
+            self._read = True
+            return True
         sound = len(header) == _HEADER and header.startswith(_MAGIC)
         numbers = _NUMBERS.unpack_from(header, len(_MAGIC)) if sound else (0,)
         slots = numbers[0]
@@ -108,7 +115,7 @@ class Index:
             return False
         self._read = True
         self._slots, self._used, self._stamp, self._begun, self._history, self._changed, self._bare = numbers
-        self._link = header[_LINK:]
+        self._link, self._header = header[_LINK:], header
         return True
 
     def is_current(self, network: posix.stat_result, *, write: bool = True) -> bool:
@@ -116,6 +123,11 @@ class Index:
         if not self._open(write=write):
             return False
         return (network.st_mtime_ns, network.st_ctime_ns) == (self._stamp, self._changed)
+
+    def is_settled(self, network: posix.stat_result, history: int) -> bool:
+        """Whether all is as the last stamp() left it: the network's directory, history's length, no change begun."""
+        times = network.st_mtime_ns, network.st_ctime_ns
+        return self._open() and times == (self._stamp, self._changed) and (0, history) == (self._begun, self._history)
 
     def chained(self) -> tuple[int, bytes | None]:
         """How long history was at the last stamp(), and the link of its last event; None without a table."""
@@ -127,7 +139,7 @@ class Index:
 
     def follow(self, link: bytes) -> None:
         """Say which link the next event follows; it is written with the next stamp()."""
-        self._link = link
+        self._link, self._header = link, b""
 
     def identity(self) -> tuple[int, int, int]:
         """What tells one stamp() from every other: the moment, the kernel's, and how much history there was."""
@@ -161,8 +173,8 @@ class Index:
     def begin(self, end: int) -> None:
         """Note that claims are put whose lines in history will begin at `end`, and are not written yet."""
         if self._open():
-            self._begun = end + 1
-            self._write_header()
+            self._begun, self._header = end + 1, b""
+            posix.pwrite(self._file.fd, self._begun.to_bytes(8, "big"), _BEGUN)
 
     def begun(self, *, write: bool = True) -> int | None:
         """Where the lines of the change begin that was begun last and not brought to its end; None without one."""
@@ -170,7 +182,9 @@ class Index:
 
     def _write_header(self) -> None:
         numbers = (self._slots, self._used, self._stamp, self._begun, self._history, self._changed, self._bare)
-        posix.pwrite(self._file.fd, _MAGIC + _NUMBERS.pack(*numbers) + (self._link or chain.START), 0)
+        header, self._header = _MAGIC + _NUMBERS.pack(*numbers) + (self._link or chain.START), b""
+        posix.pwrite(self._file.fd, header, 0)
+        self._header = header
 
     def find(self, who: Attachment) -> dict[Address, Place]:
         """The addresses that may be held by `who`, each with the place of its claim."""
@@ -203,12 +217,13 @@ class Index:
         if not who.ifname:
             self._bare += 1
         mark = checksum(who)
+        key = _key(mark, address)
         free, before = -1, None
         for number, slot in self._probe(mark):
             if slot[4] in (0, _GONE):
                 free = number if free < 0 else free
                 self._used += not slot[4] and free == number
-            elif _unpack(slot)[:2] == (mark, address):
+            elif slot[:_KEY] == key:
                 free, before = number, _unpack(slot)[2]
                 break
         posix.pwrite(self._file.fd, _pack(mark, address, place), _HEADER + free * _SLOT)
@@ -217,9 +232,15 @@ class Index:
     def remove(self, who: Attachment, address: Address) -> None:
         """Say no longer that `who` holds `address`."""
         mark = checksum(who)
-        for number, slot in self._probe(mark) if self._open() else ():
-            if slot[4] in (IPV4, IPV6) and _unpack(slot)[:2] == (mark, address):
-                posix.pwrite(self._file.fd, bytes((_GONE,)), _HEADER + number * _SLOT + 4)
+        key = _key(mark, address)
+        slots = self._probe(mark) if self._open() else iter(())
+        for number, slot in slots:
+            if slot[:_KEY] == key:
+                _, behind = next(slots, (0, slot))
+                ends_here = not behind[4]  # then no search needs to go on, and the slot is as good as new
+                posix.pwrite(self._file.fd, bytes((0 if ends_here else _GONE,)), _HEADER + number * _SLOT + 4)
+                self._used -= ends_here
+                return
 
     def entries(self, *, write: bool = True) -> Iterator[Entry]:
         """Every (checksum, address, place), in no order."""

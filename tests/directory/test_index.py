@@ -180,6 +180,18 @@ def test_a_call_that_changes_nothing_leaves_no_trace(node: Node) -> None:
     assert {path: path.lstat().st_mtime_ns for path in node.root.rglob("*")} == before
 
 
+def test_leases_that_come_and_go_leave_the_index_as_small_as_it_was(node: Node) -> None:
+    node.add("stays")
+    before = (node.records / "index").stat()
+    for number in range(300):  # more than the table has slots
+        node.add(f"comes-{number}")
+        node.delete(f"comes-{number}")
+    after = (node.records / "index").stat()
+    assert (after.st_ino, after.st_size) == (before.st_ino, before.st_size)
+    assert node.held("stays") == ["10.0.0.2"]
+    assert_sound(node, SMALL)
+
+
 def test_a_lease_file_that_appears_without_the_lock_in_our_midst_is_not_overwritten(
     node: Node, monkeypatch: pytest.MonkeyPatch
 ) -> None:
