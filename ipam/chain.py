@@ -18,6 +18,7 @@ except ImportError:  # Python 3.12 has it under another name
 
 from ipam import jsontext
 from ipam.address import format_address
+from ipam.model import NO_POD
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,31 +38,28 @@ def body(event: Event) -> bytes:
 
     Empty fields are left out; `since` and `claimed_in` (the lease's boot) are there only where they are others.
     """
-    lease = event.lease
-    who, pod = lease.attachment, lease.pod
-    texts = (
-        ("boot", event.boot),
-        ("network", event.network),
-        ("what", event.what),
-        ("cause", event.cause),
-        ("address", format_address(lease.address)),
-        ("container", who.container_id),
-        ("ifname", who.ifname),
-        ("node", lease.node),
-        ("namespace", pod.namespace),
-        ("pod", pod.name),
-        ("uid", pod.uid),
-        ("note", event.note),
+    lease, pod = event.lease, event.lease.pod
+    who = lease.attachment
+    line = (
+        f'{{"time":{event.time!r}'
+        f"{_field('boot', event.boot)}{_field('network', event.network)}"
+        f'{_field("what", event.what)}{_field("cause", event.cause)},"address":"{format_address(lease.address)}"'
+        f"{_field('container', who.container_id)}{_field('ifname', who.ifname)}{_field('node', lease.node)}"
     )
-    parts = [f'{{"time":{event.time!r}']
-    parts += [f'"{key}":{quoted(text)}' for key, text in texts if text]
+    if pod is not NO_POD:
+        line += _field("namespace", pod.namespace) + _field("pod", pod.name) + _field("uid", pod.uid)
+    line += _field("note", event.note)
     if lease.range_set is not None:
-        parts.append(f'"range_set":{lease.range_set}')
+        line += f',"range_set":{lease.range_set}'
     if lease.since != event.time:
-        parts.append(f'"since":{lease.since!r}')
+        line += f',"since":{lease.since!r}'
     if lease.boot != event.boot:
-        parts.append(f'"claimed_in":{quoted(lease.boot)}')
-    return jsontext.to_bytes(",".join(parts) + "}")
+        line += f',"claimed_in":{quoted(lease.boot)}'
+    return jsontext.to_bytes(line + "}")
+
+
+def _field(key: str, text: str) -> str:
+    return f',"{key}":{quoted(text)}' if text else ""
 
 
 def link(before: bytes, body: bytes) -> bytes:

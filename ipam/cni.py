@@ -6,7 +6,7 @@ from ipam import jsontext
 from ipam.address import format_address, format_cidr, parse_address, parse_cidr
 from ipam.errors import BadEnvironment, CniError, IncompatibleVersion
 from ipam.jsontext import quote
-from ipam.model import GO_SPACE, IPV4, Address, Lease, Pod, valid_name
+from ipam.model import GO_SPACE, IPV4, NO_POD, Address, Lease, Pod, valid_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,15 +31,16 @@ _LONGEST_INTERFACE = 15  # IFNAMSIZ less the NUL, in bytes
 _NOT_IN_INTERFACE = frozenset(f"/:{GO_SPACE}")
 _HEX = frozenset("0123456789abcdef")
 _NETNS_OVERRIDE = ("1", "true")
+_INDENT = "    "
 
 
 def check_environment(command: str, env: Mapping[str, str]) -> None:
     """Raise BadEnvironment that names every variable `command` needs and has not, or the one that is wrong."""
     if command not in REQUIRED:
         raise BadEnvironment(f"unknown CNI_COMMAND: {quote(command)[1:-1]}", f"supported: {', '.join(REQUIRED)}")
-    for name, value in env.items():
-        if "\0" in value:
-            raise BadEnvironment(f"{name} has a NUL in it", f"{name}={quote(value)}")
+    if "\0" in "".join(env.values()):
+        name, value = next((name, value) for name, value in env.items() if "\0" in value)
+        raise BadEnvironment(f"{name} has a NUL in it", f"{name}={quote(value)}")
     missing = [name for name in REQUIRED[command] if not env.get(name)]
     if missing:
         raise BadEnvironment(
@@ -89,8 +90,10 @@ def parse_args(text: str) -> tuple[Address | None, Pod]:
     Raises BadEnvironment for a pair without exactly one `=`, for unknown keys where IgnoreUnknown is not
     true, wherever it stands, and for values that are no address or no boolean.
     """
+    if not text:
+        return None, NO_POD
     requested, ignore, known, unknown = None, False, {}, []
-    for pair in text.split(";") if text else ():
+    for pair in text.split(";"):
         parts = pair.split("=")
         if len(parts) != 2:
             raise BadEnvironment(f"ARGS: invalid pair {quote(pair)}", f"CNI_ARGS={quote(text)}")
@@ -157,25 +160,29 @@ def check_version(command: str, version: str) -> None:
 
 def result_json(version: str, leases: list[Lease], network: Network, dns: dict[str, object]) -> bytes:
     """The success object of ADD (SPEC section 5) in the form that `version` has."""
-    result: dict[str, object] = {"cniVersion": version}
-    routes = [dict(route) for route in network.routes]
+    parts = [f'"cniVersion": "{version}"']
+    routes = list(network.routes)
     if version in ("0.1.0", "0.2.0"):
         for lease in leases:
             family = "ip4" if lease.address.family == IPV4 else "ip6"
-            result[family] = _old_ip(lease, network, [route for route in routes if _family_of(route) == family])
+            old = _old_ip(lease, network, [route for route in routes if _family_of(route) == family])
+            parts.append(f'"{family}": {jsontext.pretty(old, _INDENT)}')
     else:
-        result["ips"] = [_ip(lease, network, version) for lease in leases]
+        parts.append('"ips": [\n' + ",\n".join([_ip(lease, network, version) for lease in leases]) + "\n    ]")
         if routes:
-            result["routes"] = routes
+            parts.append(f'"routes": {jsontext.pretty(routes, _INDENT)}')
     if dns or version < "1.0.0":
-        result["dns"] = dns
-    return jsontext.to_bytes(jsontext.pretty(result))
+        parts.append(f'"dns": {jsontext.pretty(dns, _INDENT)}')
+    return jsontext.to_bytes("{\n    " + ",\n    ".join(parts) + "\n}")
 
 
-def _ip(lease: Lease, network: Network, version: str) -> dict[str, object]:
+def _ip(lease: Lease, network: Network, version: str) -> str:
     prefix, gateway = _subnet_of(lease, network)
-    ip: dict[str, object] = {"address": format_cidr(lease.address, prefix), "gateway": gateway}
-    return ip if version >= "1.0.0" else {"version": str(lease.address.family), **ip}
+    family = "" if version >= "1.0.0" else f'            "version": "{lease.address.family}",\n'
+    return (
+        f'        {{\n{family}            "address": "{format_cidr(lease.address, prefix)}",\n'
+        f'            "gateway": "{gateway}"\n        }}'
+    )
 
 
 def _old_ip(lease: Lease, network: Network, routes: list[dict[str, object]]) -> dict[str, object]:

@@ -85,11 +85,9 @@ def decode_request(payload: bytes) -> tuple[int, dict[str, str], bytes]:
     end = 1 if payload[1] == 0 else payload.find(b"\0\0", 1) + 1
     if end == 0:
         raise FrameError("the variables of the request do not end")
-    env: dict[str, str] = {}
-    for variable in payload[1:end].decode("utf-8", "surrogateescape").split("\0"):
-        name, equals, value = variable.partition("=")
-        if equals:
-            env.setdefault(name, value)
+    text = payload[1:end].decode("utf-8", "surrogateescape")
+    variables = [variable.partition("=") for variable in reversed(text.split("\0"))]  # the last one put is the first
+    env = {name: value for name, equals, value in variables if equals}
     return PROTOCOL, env, payload[end + 1 :]
 
 

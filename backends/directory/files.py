@@ -135,9 +135,9 @@ def read_small(name: bytes, parent: int) -> bytes | None:
 
 def write_all(fd: int, data: bytes | bytearray) -> None:
     """Write every byte."""
-    left = memoryview(data)
-    while left:
-        left = left[posix.write(fd, left) :]
+    written = posix.write(fd, data)
+    while written < len(data):
+        written += posix.write(fd, memoryview(data)[written:])
 
 
 def create_whole(name: bytes, parent: int, data: bytes, scratch: int, *, moment: int, durable: bool) -> None:

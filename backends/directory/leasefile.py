@@ -118,6 +118,7 @@ class Cursor:
         self._directory = directory
         self._file = KeptFile(self._name, directory)
         self._length = -1
+        self._known: tuple[bytes, Address | None] = b"", None
 
     def read(self) -> Address | None:
         """The address in it; None where there is none or where Go would not read it either."""
@@ -128,7 +129,9 @@ class Cursor:
         except (FileNotFoundError, NotRegular):
             return None
         self._length = len(data)
-        return parse_address(data.decode("utf-8", "replace"))
+        if data != self._known[0]:
+            self._known = data, parse_address(data.decode("utf-8", "replace"))
+        return self._known[1]
 
     def write(self, address: Address) -> None:
         """Put it on `address`. What is no regular file in its place is replaced."""
@@ -143,6 +146,7 @@ class Cursor:
         posix.pwrite(fd, data, 0)  # O_TRUNC would cost ten times as much on ext4
         if not 0 <= self._length <= len(data):
             posix.ftruncate(fd, len(data))
+        self._known = data, address
         self._length = -1  # the next time, others may have written more
 
     def close(self) -> None:

@@ -7,7 +7,7 @@ attaches and detaches does just that. A file of which there is another name is i
 from __future__ import annotations
 
 import posix
-from _stat import S_IMODE, S_ISREG
+from _stat import S_IFREG
 
 from backends.directory.files import SAFE, close, name_bytes, open_directory, remove
 from ipam.errors import InputOutput
@@ -17,7 +17,7 @@ SPARES = b"spares"
 _MOST = 1024
 """A thousand calls at once, made and ended again and again, find a spare each; 4 MiB of disk at most."""
 
-_PRIVATE = 0o600
+_PRIVATE = S_IFREG | 0o600
 
 
 class Spares:
@@ -28,6 +28,7 @@ class Spares:
         self._directory = -1
         self._names: list[bytes] = []
         self._made = 0
+        self._user = posix.geteuid()
         try:
             self._directory = open_directory(SPARES, records, create=True)
             self._names = [name_bytes(name) for name in posix.listdir(self._directory)]
@@ -64,8 +65,7 @@ class Spares:
             except OSError:
                 continue
             status = posix.fstat(fd)
-            ours = S_ISREG(status.st_mode) and status.st_uid == posix.geteuid()
-            if ours and S_IMODE(status.st_mode) == _PRIVATE and status.st_nlink == 1:
+            if (status.st_mode, status.st_uid, status.st_nlink) == (_PRIVATE, self._user, 1):
                 return fd, name, status.st_size
             close(fd)
             remove(name, self._directory)

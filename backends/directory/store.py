@@ -132,8 +132,7 @@ class DirectoryStore(Store):
 
     def _recover_if_stale(self, place: Place, network: str, *, now: bool) -> None:
         rebooted = place.last_boot is not None and place.last_boot[1] != self._host.boot
-        current = place.index.is_current(place.network) and place.index.begun() is None
-        if rebooted or not current or not place.index.knows_history(place.journal.file_size()):
+        if rebooted or not place.index.is_settled(place.network, place.journal.file_size()):
             if now and place.network.st_size > _LARGE:
                 raise Busy
             self._recover(place, network)

@@ -28,6 +28,7 @@ class DirectoryTransaction(Transaction):
         self._durable = durable
         self._change = Change(place)
         self._holders: dict[Address, Attachment | None] = {}
+        self._new: dict[str, set[Address]] = {}  # by container id: what was claimed, and maybe dropped again
         self._places: dict[Address, journal.Place] = {}
         self._recorded: dict[journal.Place, Lease] = {}
         self._rests: dict[Address, float] | None = None
@@ -51,8 +52,9 @@ class DirectoryTransaction(Transaction):
                 if address not in self._change.dropped and self._holder(address) == name:
                     self._places[address] = where
                     found.append(self._lease(address, name, where))
-        for lease in self._change.claimed.values():
-            if lease.attachment.container_id == who.container_id and lease.attachment in names:
+        for address in self._new.get(who.container_id, ()):
+            lease = self._change.claimed.get(address)
+            if lease is not None and lease.attachment in names:
                 found.append(lease)
         return sorted(found, key=lambda lease: lease.address)
 
@@ -109,6 +111,7 @@ class DirectoryTransaction(Transaction):
         if self._change.taken.is_taken(lease.address) and self.holder(lease.address) is not None:
             raise AddressInUse(f"{format_address(lease.address)} is leased on network {self._network}")
         self._change.claimed[lease.address] = lease
+        self._new.setdefault(lease.attachment.container_id, set()).add(lease.address)
         if lease.range_set is not None:
             self._change.cursors[lease.range_set] = lease.address
         if self._resting().pop(lease.address, None) is not None:

@@ -41,7 +41,7 @@ class Connection:
         self.answered = False
         self.watched = 0
         self._gave_up = False
-        self._in = bytearray()
+        self._in = b""
         self._out = b""
 
     def read_request(self) -> tuple[int, Request] | None:
@@ -60,11 +60,10 @@ class Connection:
             self._in += data
             if len(self._in) < frame.PREFIX:
                 continue
-            length = frame.payload_length(bytes(self._in[: frame.PREFIX]), frame.REQUEST_LIMIT)
-            if len(self._in) >= frame.PREFIX + length:
-                payload = bytes(self._in[frame.PREFIX : frame.PREFIX + length])
-                self._gave_up = self._in.startswith(frame.UNDELIVERED, frame.PREFIX + length)
-                self._in.clear()
+            end = frame.PREFIX + frame.payload_length(self._in, frame.REQUEST_LIMIT)
+            if len(self._in) >= end:
+                payload, rest, self._in = self._in[frame.PREFIX : end], self._in[end:], b""
+                self._gave_up = rest.startswith(frame.UNDELIVERED)
                 protocol, env, stdin = frame.decode_request(payload)
                 self.started, self.deadline = monotonic(), None
                 return protocol, Request(env, stdin, own_netns=frame.OWN_NETNS in env)

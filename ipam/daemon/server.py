@@ -76,7 +76,8 @@ class Server:
         pause = min(_SWEEP, watchdog / 3) if watchdog else _SWEEP
         while not self._is_done():
             happened = self._epoll.poll(pause)
-            happened.sort(key=lambda event: event[0] == self._listener.fileno())  # who came first is heard first
+            if len(happened) > 1:
+                happened.sort(key=lambda event: event[0] == self._listener.fileno())  # who came first is heard first
             for fd, events in happened:
                 self._event(fd, events)
             self._executor.run()
@@ -182,8 +183,7 @@ class Server:
                 if request is None:
                     self._watch(connection, select.EPOLLIN)
                     return
-                self._watch(connection, select.EPOLLIN)
-                self._begin(connection, *request)
+                self._begin(connection, *request)  # nothing need be watched until it is answered
             else:
                 if events & select.EPOLLOUT:
                     self._send(connection)
