@@ -11,8 +11,10 @@ from ipam.address import format_address, format_cidr
 from ipam.allocator import holder_text, set_text
 from ipam.cli.output import say, waiting, write_json
 from ipam.cli.sites import store_option, store_url
+from ipam.errors import InvalidConfig
 from ipam.inspection import configs
 from ipam.inspection.explanation import Explanation, explain, in_words
+from ipam.inspection.refusal import refusal
 from ipam.inspection.selection import one_address
 from ipam.inspection.usage import usage
 from ipam.inspection.validation import unknown_keys
@@ -69,10 +71,13 @@ def _answer(
 ) -> tuple[dict[str, Any], list[str]]:
     """One use of the plugin: as a row, and in words."""
     row: dict[str, Any] = {"network": use.name, "plugin": use.plugin, "leases": [], "skipped": [], "error": None}
-    if use.network is None or use.store is None:
+    wrong = refusal(use.conf, who)
+    if wrong is not None or use.network is None or use.store is None:
+        wrong = wrong or InvalidConfig(use.problem)
         hints = [f"  {finding.text}" for finding in unknown_keys(use.conf)]
-        row["error"] = {"code": 7, "msg": use.problem, "details": ""}
-        return row, [f"network {use.name}: the config is wrong: {use.problem}", *hints]
+        row["error"] = {"code": wrong.code, "msg": wrong.msg, "details": wrong.details}
+        refused = f"network {use.name}: ADD would be refused with code {wrong.code}"
+        return row, [f"{refused}: {configs.in_words(wrong)}", *hints]
     network = use.network
     if asked is not None:
         network = config.network(use.conf, config.version_of(use.conf), asked)
@@ -98,7 +103,8 @@ def _asker(who: Attachment) -> str:
 
 def _lines(network: Network, found: Explanation, store: Store) -> Iterator[str]:
     if found.reclaimed:
-        yield f"first, {len(found.reclaimed)} leases of an earlier boot would be released"
+        count = len(found.reclaimed)
+        yield f"first, {count} {'lease' if count == 1 else 'leases'} of an earlier boot would be released"
     if found.error is not None:
         yield f"ADD would be refused with code {found.error.code}: {found.error.msg}"
         if found.error.details:
@@ -115,9 +121,9 @@ def _lines(network: Network, found: Explanation, store: Store) -> Iterator[str]:
             yield "  it was asked for, and is free"
         elif range_set.index in found.cursors:
             last = found.cursors[range_set.index]
-            yield f"  the one leased last is {format_address(last)}; the next free one behind it is taken"
+            yield f"  the one leased last is {format_address(last)}; this is the next free one after it"
         else:
-            yield "  nothing was leased before: the first free one is taken"
+            yield "  nothing was leased before: this is the first free one"
         for text in in_words(skipped, _MOST):
             yield f"  passed over: {text}"
 

@@ -10,8 +10,9 @@ from ipam import config
 from ipam.address import format_address, format_cidr
 from ipam.allocator import range_text
 from ipam.cli.output import note, say, write_object
-from ipam.errors import CniError
+from ipam.errors import CniError, InvalidConfig
 from ipam.inspection import configs
+from ipam.inspection.refusal import refusal
 from ipam.inspection.usage import size
 from ipam.inspection.validation import ERROR, validate
 from ipam.model import Address
@@ -94,7 +95,7 @@ def _row(use: Configured, findings: list[Finding]) -> dict[str, Any]:
 def _seen(use: Configured) -> Iterator[str]:
     """What the plugin makes of it."""
     yield f"network {use.name}, handed over by {use.plugin}, cniVersion {config.version_of(use.conf)}"
-    if use.store is not None:
+    if use.store is not None and not isinstance(refusal(use.conf), InvalidConfig):
         yield f"  leases in {use.store.shown}, lock timeout {use.store.lock_timeout:g} s, " + (
             "answers when the disk has it" if use.store.durable else "does not wait for the disk"
         )

@@ -102,7 +102,12 @@ def _configured(path: Path, conf: Object) -> Configured:
             return described._replace(problem=FROM_RUNTIME)
         return described._replace(network=config.network(conf, config.version_of(conf), None))
     except CniError as error:
-        return described._replace(problem=f"{error}" + (f"; {error.details}" if error.details else ""))
+        return described._replace(problem=in_words(error))
+
+
+def in_words(error: CniError) -> str:
+    """All that an error tells, on one line."""
+    return f"{error}; {error.details}" if error.details else f"{error}"
 
 
 def leaves_ranges_open(conf: Object) -> bool:

@@ -8,7 +8,9 @@ from typing import NamedTuple
 from ipam import config
 from ipam.address import format_cidr
 from ipam.allocator import range_text
-from ipam.inspection.configs import FROM_RUNTIME
+from ipam.errors import InputOutput
+from ipam.inspection.configs import in_words
+from ipam.inspection.refusal import refusal
 from ipam.inspection.usage import size
 from ipam.jsontext import quote
 from ipam.model import WIDTH, Address
@@ -74,8 +76,11 @@ def validate(
     use: Configured, others: Iterable[Configured], subnets: Iterable[HostSubnet], max_pods: int
 ) -> Iterator[Finding]:
     """Everything about one use of the plugin. `others` are those in other files."""
-    if use.problem:
-        yield Finding(WARNING if use.problem == FROM_RUNTIME else ERROR, "", use.problem)
+    wrong = refusal(use.conf)
+    if wrong is not None:  # a file that is not there may be there on the node
+        yield Finding(WARNING if isinstance(wrong, InputOutput) else ERROR, "", in_words(wrong))
+    elif use.problem:
+        yield Finding(WARNING, "", use.problem)
     yield from unknown_keys(use.conf)
     yield from _ignored_keys(use)
     if use.network is None:

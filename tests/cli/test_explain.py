@@ -2,11 +2,15 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ipam.address import format_address
+from ipam.handler import handle
 from ipam.model import Attachment, Cause, Lease
+from ipam.registry import Stores
+from ipam.request import Request
 from tests.cli.node import NAME, ONE_STORE, Node
 
 SMALL = "10.203.0.0/29"
@@ -103,7 +107,7 @@ def test_leases_of_an_earlier_boot_are_told_of(node: Node) -> None:
     node.delete("c1")
     node.change(lambda tx: tx.claim(old.replace(node=node.host.node), Cause.ADD))
     said = node.run("explain", str(path))
-    assert "first, 1 leases of an earlier boot would be released" in said.out
+    assert "first, 1 lease of an earlier boot would be released" in said.out
 
 
 @ONE_STORE
@@ -115,6 +119,49 @@ def test_a_wrong_config_is_told_with_the_key_and_what_to_write(node: Node) -> No
     assert 'ipam has "subnetz", which nobody reads; did you mean subnet?' in said.out
     path = node.configure("10.203.0.1/24")
     assert "the network address is 10.203.0.0" in node.run("explain", str(path)).out
+
+
+@ONE_STORE
+@pytest.mark.parametrize(
+    ("caller", "ipam"),
+    [
+        ({}, {"lockTimeout": "5"}),
+        ({}, {"durability": "maybe"}),
+        ({}, {"logLevel": "loud"}),
+        ({}, {"historyKeep": {"days": -1}}),
+        ({}, {"nodeName": "a b"}),
+        ({}, {"resolvConf": "/nowhere/resolv.conf"}),
+        ({"--container": "bad/id"}, {}),
+        ({"--ifname": "an-interface-name-that-is-too-long"}, {}),
+    ],
+    ids=str,
+)
+def test_what_it_refuses_is_what_add_refuses(node: Node, caller: dict[str, str], ipam: dict[str, Any]) -> None:
+    path = node.configure(SMALL, **ipam)
+    said = told(node, path, *[word for pair in caller.items() for word in pair])
+    conf = node.conflist(SMALL, **ipam)
+    env = {
+        "CNI_COMMAND": "ADD",
+        "CNI_CONTAINERID": caller.get("--container", "c1"),
+        "CNI_IFNAME": caller.get("--ifname", "eth0"),
+        "CNI_NETNS": "/nowhere",
+    }
+    stdin = {**conf["plugins"][0], "name": conf["name"], "cniVersion": conf["cniVersion"]}
+    stores = Stores(node.host)
+    reply = handle(Request(env, json.dumps(stdin).encode()), node.host, stores)
+    stores.close()
+    answer = json.loads(reply.stdout)
+    assert said["error"] == {"code": answer["code"], "msg": answer["msg"], "details": answer.get("details", "")}
+
+
+@ONE_STORE
+def test_a_cni_version_that_nobody_speaks_is_refused(node: Node) -> None:
+    path = node.configure(SMALL)
+    path.write_text(path.read_text().replace("1.0.0", "9.9"))
+    assert node.run("explain", str(path)).code == 3
+    said = node.run("validate", str(path))
+    assert said.code == 3
+    assert "incompatible CNI versions" in said.out
 
 
 @ONE_STORE

@@ -89,6 +89,19 @@ def test_a_wrong_value_is_an_error(node: Node) -> None:
     assert node.run("validate", str(path)).code == 3
 
 
+@pytest.mark.parametrize("key", ["lockTimeout", "durability", "logLevel", "historyKeep", "nodeName"])
+def test_a_key_that_add_refuses_is_an_error_and_nothing_is_said_in_its_place(node: Node, key: str) -> None:
+    path = node.configure(**{key: "not/this"})
+    assert findings(node, path) == [("error", "")]
+    said = node.run("validate", str(path))
+    assert f"error: ipam.{key} " in said.out
+    assert "lock timeout" not in said.out
+
+
+def test_a_resolv_conf_that_is_not_there_is_a_warning(node: Node) -> None:
+    assert findings(node, node.configure(resolvConf="/nowhere/resolv.conf")) == [("warning", "")]
+
+
 def test_a_small_range_is_a_warning(node: Node) -> None:
     path = node.configure("10.203.0.0/28")
     assert findings(node, path) == [("warning", "ipam.ranges")]
