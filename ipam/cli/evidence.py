@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from ipam.inspection.sites import Site
     from ipam.inspection.staleness import Verdict
-    from ipam.model import Host, Lease
+    from ipam.model import Address, Attachment, Host, Lease
 
 YOUNGEST = "5m"
 """A lease that is younger may be that of a container which is only being made."""
@@ -39,6 +39,7 @@ class Evidence:
         self._namespaces = Namespaces()
         self._results = Results(results)
         self._runtimes = Runtimes()
+        self._held: dict[tuple[str, str], dict[Attachment, list[Address]]] = {}
 
     def is_elsewhere(self, lease: Lease) -> bool:
         """Whether the lease is another node's, of which the witnesses here know nothing."""
@@ -46,8 +47,17 @@ class Evidence:
 
     def verdict(self, site: Site, lease: Lease) -> Verdict:
         """What they say together."""
-        signs = (self._namespaces.sign(lease), self._results.sign(site.name, lease), self._runtimes.sign(lease))
+        namespaces = self._namespaces.sign(lease, self._held_by(site, lease.attachment))
+        signs = (namespaces, self._results.sign(site.name, lease), self._runtimes.sign(lease))
         return judge(lease, signs, self._host, self._youngest)
+
+    def _held_by(self, site: Site, who: Attachment) -> list[Address]:
+        held = self._held.get((site.url, site.name))
+        if held is None:
+            held = self._held[site.url, site.name] = {}
+            for lease in site.store.leases(site.name):
+                held.setdefault(lease.attachment, []).append(lease.address)
+        return held.get(who, [])
 
 
 def results_option(function: Callable[..., Any]) -> Callable[..., Any]:

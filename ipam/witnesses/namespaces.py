@@ -8,13 +8,13 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from ipam.address import parse_address
+from ipam.address import format_address, parse_address
 from ipam.inspection.staleness import DEAD, KEPT, LIVE, SILENT, Sign
 from ipam.model import IPV6, Address
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from ipam.model import Lease
 
@@ -45,14 +45,16 @@ class Namespaces:
             self._look_at_processes(seen)
             self._look_at_mounts(seen)
 
-    def sign(self, lease: Lease) -> Sign:
-        """What this witness says of a lease."""
-        place = self.places.get(lease.address)
-        if place is not None:
-            return Sign(NAME, LIVE, f"the address is in {place}")
-        empty = self.empty.get(lease.address)
-        if empty is not None:
-            return Sign(NAME, KEPT, f"the address is in {empty}, which has no process")
+    def sign(self, lease: Lease, others: Iterable[Address] = ()) -> Sign:
+        """What this witness says of a lease; `others` are the further addresses that its attachment holds.
+
+        An interface that has one of its addresses is there, whatever became of the others.
+        """
+        for says, places, more in ((LIVE, self.places, ""), (KEPT, self.empty, ", which has no process")):
+            for address in (lease.address, *others):
+                if address in places:
+                    of = "the address" if address == lease.address else f"{format_address(address)}, its other address,"
+                    return Sign(NAME, says, f"{of} is in {places[address]}{more}")
         if self.unseen:
             more = f" (and {len(self.unseen) - 1} more)" if len(self.unseen) > 1 else ""
             return Sign(NAME, SILENT, f"not all could be looked at: {self.unseen[0]}{more}")

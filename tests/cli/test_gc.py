@@ -62,6 +62,19 @@ def held(node: Node) -> set[str]:
     return {lease.attachment.container_id for lease in node.leases()}
 
 
+def test_an_attachment_lives_where_one_of_its_addresses_is_seen(node: Node, alive: Namespace, gc: Gc) -> None:
+    node.add("dual", "10.203.0.0/24", "fd00:cb::/64")
+    alive.run("ip", "address", "add", "10.203.0.3/32", "dev", "lo")
+    rows = gc("--apply", "--now")
+    assert rows["dual"]["address"] == "fd00:cb::2"
+    assert rows["dual"]["verdict"] == "live"
+    assert f"netns: 10.203.0.3, its other address, is in {alive.path}, which has no process" in rows["dual"]["evidence"]
+    said = node.run("release", "fd00:cb::2")
+    assert said.code == 1
+    assert "looks alive" in said.err
+    assert [lease.attachment.container_id for lease in node.leases()] == ["alive", "dual", "dual"]
+
+
 def test_nothing_is_freed_without_being_told(node: Node, alive: Namespace, gc: Gc) -> None:
     node.add("gone")
     seen = gc("--now")
