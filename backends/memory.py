@@ -9,7 +9,7 @@ from ipam import chain
 from ipam.address import format_address
 from ipam.errors import AddressInUse
 from ipam.model import CLAIM, DROP, Address, Attachment, Event
-from ipam.store import Store, Trait, Transaction
+from ipam.store import NEVER, Store, Trait, Transaction
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -206,6 +206,13 @@ class MemoryStore(Store):
                 book.events[:recent], book.links[:recent] = old, [b""] * len(old)
                 book.carried, book.forgotten = len(old), book.forgotten + removed
             return removed
+
+    def whole_since(self, network: str) -> float:
+        """See Store."""
+        with self._lock:
+            book = self._books.get(network, _Book())
+            chained = book.events[book.carried :]
+            return 0.0 if not book.forgotten else chained[0].time if chained else NEVER
 
     def verify(self, network: str, known: tuple[int, str] | None = None) -> Verdict:
         """See Store."""

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 _MOST_SETS = 64  # ipam.ranges has the limit
 
 
+NEVER = float("inf")
+"""A moment that does not come."""
+
+
 class Trait:
     """What a store can do beyond the contract's minimum."""
 
@@ -201,6 +205,14 @@ class Store(ABC):
 
         A store MAY keep those that happened behind one that is not older, though their time says otherwise.
         """
+
+    def whole_since(self, network: str) -> float:
+        """The moment from which on history() tells everything, in seconds since the epoch.
+
+        0 where nothing was forgotten, NEVER where all of it was. A store with Trait.CHAINED MUST know; others, that do
+        not, leave this as it is.
+        """
+        return 0.0
 
     @abstractmethod
     def check(self) -> None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import posix
 from errno import ENXIO
+from itertools import islice
 
 from backends.directory import journal, leasefile, resting
 from backends.directory.files import MOST_BYTES, SAFE, close, name_bytes, open_regular
 from backends.directory.index import checksum
+from backends.directory.seal import parse_seal
 from ipam.model import CLAIM, Address, Attachment, Event, Lease
+from ipam.store import NEVER
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -172,6 +175,17 @@ def read_lines(records: int) -> Iterator[tuple[journal.Place, bytes]]:
             rest = rest.lstrip(b"\0")
     finally:
         close(fd)
+
+
+def whole_since(records: int) -> float:
+    """The time of the first event behind all that was forgotten. See Store."""
+    lines = read_lines(records)
+    _, first = next(lines, (None, b""))
+    seal = parse_seal(first)
+    if seal is None:
+        return 0.0
+    events = (journal.decode(line) for _, line in islice(lines, seal["carried"], None))
+    return next((event.time for event in events if event is not None), NEVER)
 
 
 def _first_data(fd: int) -> int:

@@ -206,6 +206,10 @@ class DirectoryStore(Store):
         """See Store."""
         return self._view().verify(network, known)
 
+    def whole_since(self, network: str) -> float:
+        """See Store."""
+        return self._view().whole_since(network)
+
     def cursors(self, network: str) -> dict[int, Address]:
         """See Store."""
         return self._view().cursors(network)

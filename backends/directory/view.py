@@ -122,6 +122,10 @@ class View:
         name = f"{self._root}/{network}"
         return self._read(network, audit.audit, lambda fd: audit.audit_foreign(fd, name)) or []
 
+    def whole_since(self, network: str) -> float:
+        """See Store."""
+        return self._read(network, lambda place: reading.whole_since(place.records), lambda _: 0.0) or 0.0
+
     def verify(self, network: str, known: tuple[int, str] | None = None) -> Verdict:
         """See Store."""
         found = self._read(network, lambda place: proof.verify(place, known), lambda _: None)

@@ -166,6 +166,10 @@ STATEMENTS = {
         "events.uid, events.since, events.claimed_in, events.node FROM events WHERE events.network = :net AND"
         " events.id >= :begins ORDER BY events.id"
     ),
+    "first_of_chain": (
+        "SELECT events.time FROM events WHERE events.network = :net AND events.id >= :begins ORDER BY "
+        "events.id LIMIT 1 OFFSET 0"
+    ),
     "same_event": (
         "SELECT events.id FROM events WHERE events.network = :net AND events.address = :key AND events.time ="
         " :time AND events.what = :what AND events.container_id = :container_id AND events.ifname = :ifname "

@@ -114,6 +114,10 @@ STATEMENTS: dict[str, Executable] = {
     .where(chains.c.network == _NET)
     .values(written=bindparam("written"), last=bindparam("last")),
     "linked_from": _linked.where(events.c.network == _NET, events.c.id >= bindparam("begins")).order_by(events.c.id),
+    "first_of_chain": select(events.c.time)
+    .where(events.c.network == _NET, events.c.id >= bindparam("begins"))
+    .order_by(events.c.id)
+    .limit(1),
     "same_event": select(events.c.id)
     .where(
         events.c.network == _NET,

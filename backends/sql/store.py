@@ -6,7 +6,7 @@ from backends.sql.database import SCHEMA, require_schema
 from backends.sql.keys import address_of, key_of
 from backends.sql.rows import event_of, lease_of, text
 from backends.sql.transaction import SqlTransaction
-from ipam.store import Store, Transaction
+from ipam.store import NEVER, Store, Transaction
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -103,6 +103,13 @@ class SqlStore(Store):
             return True, None
 
         return self._database.write(action)
+
+    def whole_since(self, network: str) -> float:
+        """See Store."""
+        for _written, _last, forgotten, begins, *_ in self._read(network, "chain"):
+            if forgotten:
+                return next((time for (time,) in self._read(network, "first_of_chain", begins=begins)), NEVER)
+        return 0.0
 
     def verify(self, network: str, known: tuple[int, str] | None = None) -> Verdict:
         """See Store."""

@@ -7,12 +7,14 @@ from datetime import datetime
 import click
 
 from ipam.address import format_address
+from ipam.allocator import holder_text
 from ipam.cli import output, sites
 from ipam.cli.output import Column, counted, emit, note
 from ipam.cli.rows import ADDRESS, CONTAINER, IFNAME, NAMESPACE, NETWORK, NODE, POD, lease_row
 from ipam.inspection.holdings import at, holdings
 from ipam.inspection.selection import one_address
 from ipam.inspection.times import MOMENTS, format_moment, parse_moment
+from ipam.store import NEVER
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,8 +26,10 @@ if TYPE_CHECKING:
     from ipam.inspection.sites import Site
     from ipam.model import Address
 
-NOBODY = 3
-"""The exit status where nobody held the address then."""
+NOBODY, UNKNOWN = 3, 1
+"""The exit status where nobody held the address then, and where history does not reach back so far."""
+
+_SECOND = 0.999999  # to its end, in the microseconds of history
 
 COLUMNS = (
     NETWORK,
@@ -42,7 +46,10 @@ COLUMNS = (
 )
 
 
-@click.command("who", epilog=f"TIME is like {MOMENTS}. Exit status: {NOBODY} where nobody held it.")
+@click.command(
+    "who",
+    epilog=f"TIME is like {MOMENTS}. Exit status: {NOBODY} where nobody held it, {UNKNOWN} where that is forgotten.",
+)
 @click.argument("address")
 @click.option("--at", "time", metavar="TIME", help="Who held it then, by history.")
 @click.option("--network", metavar="NAME", help="In this network alone.")
@@ -55,22 +62,35 @@ def command(*, address: str, time: str | None, network: str | None, scope: Scope
     """
     wanted = one_address(address)
     now = datetime.fromtimestamp(scope.host.clock())  # without a zone: summer's offset is not winter's
-    moment = parse_moment(time, now) if time is not None else None
-    rows, others = [], []
+    then = parse_moment(time, now) if time is not None else now.timestamp()
+    if then > now.timestamp():
+        raise click.UsageError(f"{format_moment(then)} is yet to come: nobody knows who will hold an address")
+    rows, others, forgotten = [], [], []
     with scope.sites(network) as found:
         for site in found:
             past = _holdings(site, wanted)
-            held = at(past, now.timestamp() if moment is None else moment)
+            held = _at(past, then)
             others += past
             if held is not None:
                 rows.append(_row(site, held))
+            elif then < now.timestamp() and then < (since := site.store.whole_since(site.name)):
+                until = "" if since == NEVER else f" before {format_moment(since)}"
+                forgotten.append(f"on {site.name}{until}")
     if rows or output != "table":
         emit(rows, COLUMNS, output)
     if rows:
         return scope.status
-    then = now.timestamp() if moment is None else moment
-    note(f"nobody held {format_address(wanted)} at {format_moment(then)}{_around(others, then)}")
+    told = f"{format_address(wanted)} at {format_moment(then)}"
+    if forgotten:
+        note(f"who held {told} is not known, history is forgotten {', '.join(forgotten)}{_around(others, then)}")
+        return UNKNOWN
+    note(f"nobody held {told}{_around(others, then)}")
     return NOBODY
+
+
+def _at(past: list[Holding], moment: float) -> Holding | None:
+    """The holding of that moment; where it is told to the second, as tables tell it, any within that second."""
+    return at(past, moment) or (at(past, moment + _SECOND) if moment.is_integer() else None)
 
 
 def _holdings(site: Site, address: Address) -> list[Holding]:
@@ -95,11 +115,14 @@ def _around(past: Iterable[Holding], moment: float) -> str:
     after = min((each for each in past if each.start is not None and each.start > moment), key=_start, default=None)
     text = ""
     if before is not None:
-        who = before.lease.attachment.container_id
-        text += f"; before, {who} until {format_moment(_end(before))} ({before.ended_by or 'not told why'})"
+        text += f"; before, {_holder(before)} until {format_moment(_end(before))} ({before.ended_by or 'not told why'})"
     if after is not None:
-        text += f"; after, {after.lease.attachment.container_id} from {format_moment(_start(after))}"
+        text += f"; after, {_holder(after)} from {format_moment(_start(after))}"
     return text
+
+
+def _holder(held: Holding) -> str:
+    return f"{holder_text(held.lease)} on {held.network}"
 
 
 def _end(held: Holding) -> float:

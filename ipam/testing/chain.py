@@ -9,7 +9,7 @@ import pytest
 from ipam import chain
 from ipam.errors import AddressInUse
 from ipam.model import CLAIM, DROP, Cause, Event, Lease, Pod
-from ipam.store import Store, Trait, Transaction
+from ipam.store import NEVER, Store, Trait, Transaction
 from ipam.testing.fixtures import NETWORK, StoreTests, ipv4, who
 
 _ODD = 'a\0b\udcff"\\\n\x1b[31m\N{GHOST}\u2028\U0010fffd'
@@ -125,12 +125,15 @@ class ChainContract(StoreTests):
         self.delete(chained, "c6")
         events = list(chained.history(NETWORK))
         seen = chained.verify(NETWORK)
+        assert chained.whole_since(NETWORK) == 0
         gone = chained.forget(NETWORK, events[5].time)
+        assert chained.whole_since(NETWORK) == events[5].time
         verdict = chained.verify(NETWORK, (seen.events, seen.last))
         assert (verdict.sealed, verdict.events, verdict.problems) == (gone, len(events) - gone, ())
         assert (verdict.last, verdict.links) == (seen.last, len(events) - 5)
         assert next(iter(chained.history(NETWORK))).lease == held
         self.add(chained, "next")
+        assert chained.whole_since(NETWORK) == events[5].time
         assert chained.verify(NETWORK, (seen.events, seen.last)).problems == ()
 
     def test_forgetting_everything_again_and_again_keeps_the_chain(self, chained: Store) -> None:
@@ -143,6 +146,7 @@ class ChainContract(StoreTests):
                 self.delete(chained, "stays1")
             told.append(chained.verify(NETWORK))
             assert chained.forget(NETWORK, before=2e9) == (4 if turn == 3 else 2)
+            assert chained.whole_since(NETWORK) == NEVER
             verdict = chained.verify(NETWORK)
             assert (verdict.last, verdict.links, verdict.problems) == (told[-1].last, 0, ())
             assert verdict.events == len(list(chained.leases(NETWORK)))

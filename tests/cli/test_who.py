@@ -137,7 +137,45 @@ def test_where_nobody_held_it_those_before_and_after_are_told(node: Node) -> Non
         node.delete(name)
     said = node.run("who", "10.203.0.2", "--at", "1700000150")
     assert (said.code, said.out) == (3, "")
-    assert re.search(r"^nobody held 10\.203\.0\.2 at .*; before, c1 until .* \(del\); after, c2 from .*\n$", said.err)
+    before, after = "container c1 eth0 on containers until .* \\(del\\)", "container c2 eth0 on containers from .*"
+    assert re.search(f"^nobody held 10\\.203\\.0\\.2 at .*; before, {before}; after, {after}\n$", said.err)
+
+
+def test_a_moment_as_tables_show_it_is_any_within_that_second(node: Node) -> None:
+    node.configure()
+    node.now = 1_700_000_000.75
+    node.add("c1")
+    for text, code in (("1700000000", 0), ("1700000000.5", 3), ("1699999999", 3)):
+        assert node.run("who", "10.203.0.2", "--at", text).code == code
+
+
+def test_nobody_knows_who_will_hold_an_address(node: Node) -> None:
+    node.add("c1")
+    said = node.run("who", "10.203.0.2", "--at", "2099-01-01")
+    assert (said.code, said.out) == (2, "")
+    assert "is yet to come" in said.err
+
+
+def test_what_was_forgotten_is_not_said_to_have_been_nobody(node: Node) -> None:
+    node.configure()
+    for start, name in ((1_700_000_000.0, "c1"), (1_700_000_200.0, "c2"), (1_700_000_400.0, "c3")):
+        node.now = start
+        node.add(name, "10.203.0.0/30")  # a single address
+        node.now = start + 100
+        node.delete(name)
+    with node.store() as store:
+        assert store.forget(NAME, 1_700_000_250.0) == 3
+    for moment in (1_700_000_050, 1_700_000_150):
+        said = node.run("who", "10.203.0.2", "--at", str(moment))
+        assert (said.code, said.out) == (1, "")
+        assert re.search(r"is not known, history is forgotten on containers before 2023-", said.err)
+    assert node.run("who", "10.203.0.2", "--at", "1700000250").code == 0  # the end of that lease is still told
+    assert node.run("who", "10.203.0.2", "--at", "1700000350").code == 3
+    assert node.run("who", "10.203.0.2", "--at", "1700000450").code == 0
+    with node.store() as store:
+        assert store.forget(NAME, 2e9) == 3
+    assert node.run("who", "10.203.0.2", "--at", "1700000450").code == 1
+    assert node.run("who", "10.203.0.2").code == 3
 
 
 def test_an_address_may_be_held_on_two_networks(node: Node) -> None:
