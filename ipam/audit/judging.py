@@ -119,7 +119,7 @@ def _of_usage(survey: Survey, usage: Usage) -> Iterator[Finding]:
     if usage.resting:
         message += f", {usage.resting} resting"
     if usage.left and soon and usage.exhausted_in is not None:
-        message += f"; at the rate of the last day none is left in {duration(usage.exhausted_in)}"
+        message += f"; at the present rate none is left in {duration(usage.exhausted_in)}"
     fact = {
         "capacity": usage.capacity,
         "leased": usage.leased,

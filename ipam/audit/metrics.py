@@ -11,12 +11,11 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from ipam.audit.capacity import Layout
-from ipam.audit.survey import DAY
-from ipam.audit.usage import foretell
 from ipam.errors import CniError
 from ipam.inspection.sites import Site
+from ipam.inspection.usage import Growth
 from ipam.jsontext import quote
-from ipam.model import CLAIM, StoreConfig
+from ipam.model import StoreConfig
 from ipam.store import Trait
 
 OF_A_NETWORK = ("network", "store")
@@ -30,22 +29,20 @@ class _Tally:
         sets = site.network.range_sets if site.network is not None else ()
         self.layout = Layout(sets)
         find = self.layout.range_set_of
-        self.leases = Counter(find(lease.address) for lease in site.store.leases(site.name))
+        self.leases: Counter[int | None] = Counter()
         self.resting = Counter(find(address) for address, _ in site.store.resting(site.name))
         self.events: Counter[tuple[str, str]] = Counter()
-        self.grown: Counter[int | None] = Counter()
-        first = now
+        self.growth = Growth()
+        for lease in site.store.leases(site.name):
+            self.leases[find(lease.address)] += 1
+            self.growth.note(lease.since, now)
         for event in site.store.history(site.name) if Trait.HISTORY in site.store.traits else ():
-            first = min(first, event.time)
             self.events[event.what, event.cause] += 1
-            if now - event.time <= DAY:
-                self.grown[find(event.lease.address)] += 1 if event.what == CLAIM else -1
-        self.window = min(DAY, now - first)
+            self.growth.take(event, find(event.lease.address), now)
 
     def exhausted_in(self, index: int) -> float:
         """Seconds; inf where it is not in sight, 0 where it has come."""
-        left = max(0, self.layout.capacities[index] - self.leases[index])
-        seconds = foretell(left, self.grown[index], self.window) if left else 0.0
+        seconds = self.growth.exhausted_in(index, self.layout.capacities[index] - self.leases[index])
         return inf if seconds is None else seconds
 
 
@@ -63,7 +60,7 @@ class StoreCollector(Collector):
         capacity = _gauge("ipam_addresses", "Addresses that a range set can hand out", OF_A_RANGE_SET)
         free = _gauge("ipam_addresses_free", "Addresses that are neither leased nor resting", OF_A_RANGE_SET)
         resting = _gauge("ipam_addresses_resting", "Released addresses that are not handed out yet", OF_A_RANGE_SET)
-        text = "Seconds until a range set is exhausted, at the rate of the last day"
+        text = "Seconds until a range set is exhausted, at the rate of the last hour or day"
         exhaustion = _gauge("ipam_exhaustion_seconds", text, OF_A_RANGE_SET)
         events = CounterMetricFamily(
             "ipam_events", "Claims and drops by their cause", labels=(*OF_A_NETWORK, "what", "cause")

@@ -16,9 +16,9 @@ from ipam.audit.records import Chained, Held, NetworkInfo
 from ipam.audit.snapshot import Damaged, Header, Record
 from ipam.audit.source import Source, header_of
 from ipam.errors import CniError
-from ipam.model import CLAIM, Address, Event, Lease
+from ipam.inspection.usage import DAY, Growth
+from ipam.model import Address, Event, Lease
 
-DAY = 86_400.0
 EXAMPLES = 5
 """How many leases a finding about many of them shows."""
 
@@ -68,7 +68,7 @@ class Tally:
         self.layout = layout
         self.leased: Counter[int | None] = Counter()
         self.resting: Counter[int | None] = Counter()
-        self.grown: Counter[int | None] = Counter()
+        self.growth = Growth()
         self.first_event = float("inf")
         self.outside = Examples()
 
@@ -235,6 +235,7 @@ class _SourceReader:
         scope = Scope(info.name, owner)
         place = _range_set(tally, lease.address)
         tally.leased[place] += 1
+        tally.growth.note(lease.since, self._header.time)
         if place is None and tally.layout is not None:
             tally.outside.add(lease)
         boot = info.boots.get(owner, "" if info.shared else self._header.boot)
@@ -259,8 +260,7 @@ class _SourceReader:
         owner = self.owner(info, event.lease)
         if info.name not in limits.local:
             survey.addresses.add(Index.key(info.name, event.lease.address), self._seen(owner))
-        if self._header.time - event.time <= DAY:
-            tally.grown[_range_set(tally, event.lease.address)] += 1 if event.what == CLAIM else -1
+        tally.growth.take(event, _range_set(tally, event.lease.address), self._header.time)
         tally.first_event = min(tally.first_event, event.time)
         last = self._last_event.get(info.name)
         self._last_event[info.name] = event

@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from ipam.audit.survey import DAY, Scope, Survey, Tally
-
-_LEAST_WINDOW = 3600.0
-"""Seconds of history without which nothing is foretold."""
+from ipam.audit.survey import Scope, Survey
 
 
 class Usage(NamedTuple):
-    """One range set of one scope. `exhausted_in`: seconds at the rate of the last day, None: not in sight."""
+    """One range set of one scope. `exhausted_in`: seconds, see inspection.usage.Growth; None: not in sight."""
 
     scope: Scope
     range_set: int
@@ -44,17 +41,5 @@ def usages(survey: Survey) -> Iterator[Usage]:
             continue
         for index, capacity in sorted(tally.layout.capacities.items()):
             leased, resting = tally.leased[index], tally.resting[index]
-            left = max(0, capacity - leased)
-            yield Usage(scope, index, capacity, leased, resting, _exhausted_in(survey, tally, index, left))
-
-
-def _exhausted_in(survey: Survey, tally: Tally, index: int, left: int) -> float | None:
-    window = min(DAY, survey.limits.now - tally.first_event)
-    return foretell(left, tally.grown[index], window)
-
-
-def foretell(left: int, grown: int, window: float) -> float | None:
-    """Seconds until `left` addresses are gone, when `grown` more were leased in the last `window` seconds."""
-    if grown <= 0 or window < _LEAST_WINDOW:
-        return None
-    return left * window / grown
+            ahead = tally.growth.exhausted_in(index, capacity - leased)
+            yield Usage(scope, index, capacity, leased, resting, ahead)

@@ -10,7 +10,7 @@ from ipam.allocator import set_text
 from ipam.cli import output, sites
 from ipam.cli.output import Column, counted, emit, is_terminal, note
 from ipam.inspection.times import format_duration
-from ipam.inspection.usage import DAY, HOUR, exhausted_in, trends, usage
+from ipam.inspection.usage import DAY, growth, usage
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def command(*, network: str | None, scope: Scope, output: str) -> int:
     """How full each range set is, how fast it fills, and when it will be full.
 
     SIZE is what can be leased: the ranges without their gateways. LAST HOUR and LAST DAY say how many leases
-    there are more than then, by history; FULL IN is the time until nothing is free at the faster of both rates.
+    there are more than then, by history; FULL IN is the time until none is left at the faster of both rates.
     """
     with scope.sites(network) as found:
         rows = [row for site in found for row in _rows(site, scope.host.clock())]
@@ -96,11 +96,12 @@ def command(*, network: str | None, scope: Scope, output: str) -> int:
 def _rows(site: Site, now: float) -> Iterator[Row]:
     if site.network is None:
         return
-    leased = [lease.address for lease in sites.leases_of(site)]
+    leases = sites.leases_of(site)
     resting = [address for address, _ in site.store.resting(site.name)]
     events = counted(site.store.history(site.name, since=now - DAY), "reading history")
-    found = zip(usage(site.network, leased, resting), trends(site.network, events, now, (HOUR, DAY)), strict=True)
-    for each, (hour, day) in found:
+    grown = growth(site.network, leases, events, now)
+    for each in usage(site.network, [lease.address for lease in leases], resting):
+        hour, day = grown.of(each.range_set.index)
         yield {
             "network": site.name,
             "range_set": each.range_set.index,
@@ -110,8 +111,8 @@ def _rows(site: Site, now: float) -> Iterator[Row]:
             "resting": each.resting,
             "free": each.free,
             "used": round(each.share, 4),
-            "last_hour": hour.growth,
-            "last_day": day.growth,
-            "exhausted_in": exhausted_in(each.free, (hour, day)),
+            "last_hour": hour,
+            "last_day": day,
+            "exhausted_in": grown.exhausted_in(each.range_set.index, each.left),
             "store": site.url,
         }

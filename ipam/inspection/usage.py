@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from collections import Counter
 from typing import NamedTuple
 
 from ipam.model import CLAIM, Address, Cause
@@ -11,9 +12,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from ipam.model import Event, Network, RangeSet
+    from ipam.model import Event, Lease, Network, RangeSet
 
-HOUR, DAY = 3600.0, 86400.0
+HOUR, DAY = SPANS = 3600.0, 86400.0
 
 
 class Usage(NamedTuple):
@@ -33,22 +34,47 @@ class Usage(NamedTuple):
         return self.size - self.leased - self.resting
 
     @property
+    def left(self) -> int:
+        """Addresses that an ADD could still get: free ones, and at last those that rest."""
+        return self.size - self.leased
+
+    @property
     def share(self) -> float:
         """The part that is leased, from 0 to 1."""
         return self.leased / self.size if self.size else 1.0
 
 
-class Trend(NamedTuple):
-    """What history tells of a span of time (seconds) that ends now: how many claims and drops there were in it."""
+class Growth:
+    """How many leases more each range set has than an hour and a day before a moment, by what history tells."""
 
-    claims: int
-    drops: int
-    span: float
+    def __init__(self) -> None:
+        self._grown: dict[float, Counter[int | None]] = {span: Counter() for span in SPANS}
+        self._age = 0.0
 
-    @property
-    def growth(self) -> int:
-        """How many leases more there are than at its beginning; fewer, below 0."""
-        return self.claims - self.drops
+    def take(self, event: Event, range_set: int | None, now: float) -> None:
+        """Count an event on an address of that range set."""
+        moment = event.lease.since if event.cause == Cause.FOUND and event.lease.since else event.time
+        self.note(moment, now)
+        for span, grown in self._grown.items():
+            if moment >= now - span:
+                grown[range_set] += 1 if event.what == CLAIM else -1
+
+    def note(self, moment: float, now: float) -> None:
+        """Note that there was the network at that moment already: no rate is that of a day before its first one."""
+        if moment:
+            self._age = max(self._age, now - moment)
+
+    def of(self, range_set: int | None) -> tuple[int, ...]:
+        """Of each of SPANS, fewer being below 0."""
+        return tuple(grown[range_set] for grown in self._grown.values())
+
+    def exhausted_in(self, range_set: int | None, left: int) -> float | None:
+        """Seconds until `left` addresses are gone, at the faster of the two rates; None where none of them grows."""
+        if left <= 0:
+            return 0.0
+        spans = (HOUR, min(DAY, max(HOUR, self._age)))
+        rate = max(grown / span for grown, span in zip(self.of(range_set), spans, strict=True))
+        return left / rate if rate > 0 else None
 
 
 def usage(network: Network, leased: Sequence[Address], resting: Sequence[Address]) -> list[Usage]:
@@ -77,22 +103,13 @@ def _count(range_set: RangeSet, addresses: Sequence[Address]) -> int:
     return count
 
 
-def trends(network: Network, events: Iterable[Event], now: float, spans: Sequence[float]) -> list[list[Trend]]:
-    """For each range set its trend over each span (seconds). `events` are those of the longest span at least."""
-    counts = [[[0, 0] for _ in spans] for _ in network.range_sets]
+def growth(network: Network, leases: Iterable[Lease], events: Iterable[Event], now: float) -> Growth:
+    """Of a network's range sets. `events` are those of the last day at least."""
+    found = Growth()
+    for lease in leases:
+        found.note(lease.since, now)
     for event in events:
-        moment = event.lease.since if event.cause == Cause.FOUND and event.lease.since else event.time
-        for number, range_set in enumerate(network.range_sets):
+        for range_set in network.range_sets:
             if range_set.range_of(event.lease.address):
-                for place, span in enumerate(spans):
-                    if moment >= now - span:
-                        counts[number][place][event.what != CLAIM] += 1
-    return [[Trend(claims, drops, span) for (claims, drops), span in zip(row, spans, strict=True)] for row in counts]
-
-
-def exhausted_in(free: int, found: Sequence[Trend]) -> float | None:
-    """Seconds until nothing is free at the fastest of those rates; None where none of them grows."""
-    if not free:
-        return 0.0
-    rate = max((trend.growth / trend.span for trend in found), default=0.0)
-    return free / rate if rate > 0 else None
+                found.take(event, range_set.index, now)
+    return found

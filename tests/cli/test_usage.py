@@ -7,7 +7,7 @@ import pytest
 
 from ipam.config import decode, network
 from ipam.inspection.cells import LEGEND, picture
-from ipam.inspection.usage import DAY, HOUR, Trend, exhausted_in, trends, usage
+from ipam.inspection.usage import DAY, HOUR, growth, usage
 from ipam.model import IPV4, IPV6, Address, Attachment, Cause, Event, Lease, Network
 from tests.cli.node import NAME, ONE_STORE, Node
 
@@ -32,7 +32,7 @@ def test_the_states_of_a_range_set_add_up(node: Node) -> None:
     assert [small[key] for key in ("size", "leased", "resting", "free")] == [13, 2, 1, 10]
     assert [huge[key] for key in ("size", "leased", "resting", "free")] == [2**64 - 2, 3, 0, 2**64 - 5]
     assert (small["last_hour"], small["last_day"]) == (2, 2)
-    assert small["exhausted_in"] == pytest.approx(10 * HOUR / 2)
+    assert small["exhausted_in"] == pytest.approx(11 * HOUR / 2)  # at last, an ADD gets those that rest
     assert (small["ranges"], small["used"]) == ("10.203.0.1-10.203.0.14", 0.1538)
     assert "2^64" in node.run("usage").out
 
@@ -56,7 +56,7 @@ def event(moment: float, what: str, cause: str = Cause.ADD, since: float = 0.0) 
     return Event(moment, "b", "n", what, Lease(ipv4(5), Attachment("c", "eth0"), 0, since=since), cause)
 
 
-def test_a_trend_counts_what_happened_in_its_span() -> None:
+def test_growth_counts_what_happened_in_the_last_hour_and_day() -> None:
     now = 1_700_000_000.0
     events = [
         event(now - 2 * HOUR, "claim"),
@@ -65,11 +65,22 @@ def test_a_trend_counts_what_happened_in_its_span() -> None:
         event(now - 10, "drop"),
         event(now - 5, "claim", Cause.FOUND, since=now - 2 * DAY),  # it was leased long before
     ]
-    ((hour, day),) = trends(of({"subnet": "10.203.0.0/24"}), events, now, (HOUR, DAY))
-    assert (hour, day) == (Trend(2, 1, HOUR), Trend(3, 1, DAY))
-    assert exhausted_in(100, [hour, day]) == 100 * HOUR
-    assert exhausted_in(100, [Trend(1, 1, HOUR), Trend(0, 3, DAY)]) is None
-    assert exhausted_in(0, [hour]) == 0.0
+    network = of({"subnet": "10.203.0.0/24"})
+    found = growth(network, [], events, now)
+    assert found.of(0) == (1, 2)
+    assert found.exhausted_in(0, 100) == 100 * HOUR
+    assert found.exhausted_in(0, 0) == 0.0
+    assert growth(network, [], events, now + 2 * HOUR).exhausted_in(0, 100) == 100 * DAY / 2
+    assert growth(network, [], events[3:], now).exhausted_in(0, 100) is None
+
+
+def test_no_rate_is_that_of_a_day_before_the_first_lease() -> None:
+    now = 1_700_000_000.0
+    network = of({"subnet": "10.203.0.0/24"})
+    begun = [event(now - 6 * HOUR, "claim"), event(now - 5 * HOUR, "claim")]
+    assert growth(network, [], begun, now).exhausted_in(0, 100) == 100 * 6 * HOUR / 2
+    older = Lease(ipv4(9), Attachment("old", "eth0"), 0, since=now - 3 * DAY)
+    assert growth(network, [older], begun, now).exhausted_in(0, 100) == 100 * DAY / 2
 
 
 def test_a_picture_has_one_cell_for_each_address_of_a_small_range() -> None:

@@ -10,9 +10,10 @@ from ipam.address import format_address
 from ipam.audit.auditing import Audit
 from ipam.audit.records import Chained, Held, NetworkInfo
 from ipam.audit.snapshot import Damaged, Header
-from ipam.audit.survey import DAY, Scope, Survey
+from ipam.audit.survey import Scope, Survey
 from ipam.audit.usage import Usage
 from ipam.errors import CniError
+from ipam.inspection.usage import DAY
 from ipam.model import CLAIM, Event, Lease
 
 MOST_EVENTS = 20_000
