@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ipam.bundle import interpreter
 from ipam.frame import encode_reply
 from ipam.launcher.compile import compile_launcher, find_compiler
 from tests.bench import leases
@@ -16,7 +17,8 @@ from tests.daemon.service import Service, listens, until
 
 GO_PLUGIN_DIRS = [Path("/usr/lib/cni"), Path("/opt/cni/bin")]
 
-PEER, DAEMON, FULL, LIMIT = "Go", "daemon", "daemon full", "limit"
+PEER, ONE_SHOT, DAEMON, FULL = "Go", "one-shot", "daemon", "daemon full"
+LIMIT, BARE = "limit", "bare Python"
 
 RESULT = b"""{
     "cniVersion": "1.0.0",
@@ -52,8 +54,8 @@ class Contestant:
     `{data_dir}` for the directory of the contestant's own. `background` is
     entered once before all measuring, with a directory of its own, and yields the ids of the processes
     whose CPU time counts as the calls'. `fill(data_dir, network, cursor, addresses)` puts leases where this
-    contestant will look for them. It is measured at `sizes` leases only, unless that is None, and on nearly full
-    ranges where `ranges`. One that does not `allocate` gives everybody the same answer.
+    contestant will look for them. It is measured at `sizes` leases only, unless that is None, on nearly full
+    ranges where `ranges`, and in bursts where `bursts`. One that does not `allocate` gives everybody the same answer.
     """
 
     name: str
@@ -64,6 +66,7 @@ class Contestant:
     fill: Fill = leases.write
     sizes: frozenset[int] | None = None
     ranges: bool = True
+    bursts: bool = True
     allocates: bool = True
     store: str = ""
 
@@ -85,7 +88,7 @@ def one_shot(scratch: Path) -> Contestant:
     """Our plugin as `ipam install` puts it into a CNI bin directory."""
     override = os.environ.get("IPAM_TEST_PLUGIN")
     if override:
-        return Contestant("one-shot", [override])
+        return Contestant(ONE_SHOT, [override])
     directory = scratch / "cni-bin"
     directory.mkdir()
     subprocess.run(
@@ -93,7 +96,14 @@ def one_shot(scratch: Path) -> Contestant:
         check=True,
         stdout=subprocess.DEVNULL,
     )
-    return Contestant("one-shot", [str(directory / "host-local")])
+    return Contestant(ONE_SHOT, [str(directory / "host-local")])
+
+
+def bare_python() -> Contestant:
+    """The interpreter that the one-shot runs in, started as that is, and ended at once."""
+    program = [interpreter(), "-IS", "-c", "import posix; posix._exit(0)"]
+    options = {"sizes": frozenset({0}), "ranges": False, "bursts": False, "allocates": False, "fill": fill_nothing}
+    return Contestant(BARE, program, **options)
 
 
 def through_daemon(scratch: Path, name: str, **options: Any) -> Contestant:
@@ -142,7 +152,7 @@ def _launcher(place: Path) -> str:
 
 def challengers(scratch: Path) -> list[Contestant]:
     """Everyone who is measured against Go; a further door or store is one more entry here."""
-    found = [one_shot(scratch)]
+    found = [one_shot(scratch), bare_python()]
     if find_compiler() is not None:
         full = {"ipam": {"durability": "full"}, "sizes": frozenset({0, 1_000}), "ranges": False}
         found += [through_daemon(scratch, DAEMON), through_daemon(scratch, FULL, **full), limit(scratch)]

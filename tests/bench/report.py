@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from statistics import median, quantiles
 
 from tests.bench.calls import Cost
-from tests.bench.contestants import DAEMON, LIMIT, PEER
+from tests.bench.contestants import BARE, DAEMON, LIMIT, ONE_SHOT, PEER
 from tests.bench.rounds import ADD, DEL, NOTHING, Burst, Key, Plan, Results
 from tests.bench.targets import COLD_START, TARGETS, Target, Targets, most_resident, times
 
@@ -19,8 +19,10 @@ class Report:
 
     def text(self) -> str:
         """Everything there is to say, as Markdown."""
-        about = [self._about(name) for name in self.challengers if name != LIMIT]
-        return "\n".join(line for section in (*about, self._limits(), self._daemon_itself()) for line in section)
+        about = [self._about(name) for name in self.challengers if name not in (LIMIT, BARE)]
+        return "\n".join(
+            line for section in (*about, self._interpreter(), self._limits(), self._daemon_itself()) for line in section
+        )
 
     def _about(self, name: str) -> Iterable[str]:
         targets = TARGETS.get(name, Targets())
@@ -126,6 +128,18 @@ class Report:
                     theirs, mine = getattr(go, field), getattr(ours, field)
                     target = promised.get(count) if call == ADD else None  # the promises are about ADDs
                     yield row(f"{count:,}", call, field, ms(theirs), ms(mine), *compared(mine / theirs, target))
+
+    def _interpreter(self) -> Iterable[str]:
+        """How far the one-shot is from the least that a program in Python can be."""
+        if BARE not in self.challengers or 0 not in self.plan.sizes:
+            return
+        yield from ("", "## How far the one-shot is from the interpreter alone", "")
+        yield "The same interpreter, started in the same way, that ends at once. CPU at 0 leases, in ms."
+        yield ""
+        yield from head("call", BARE, "beside Go", ONE_SHOT, "ratio")
+        for call in (ADD, DEL):
+            go, least, ours = (self._median("0 leases", call, who).cpu for who in (PEER, BARE, ONE_SHOT))
+            yield row(call, ms(least), times(least / go), ms(ours), times(ours / least))
 
     def _limits(self) -> Iterable[str]:
         """How far the daemon is from the least that there can be."""

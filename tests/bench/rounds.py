@@ -131,7 +131,8 @@ class Rounds:
 
     def burst(self, count: int) -> None:
         """As many ADDs begun at once, then as many DELs."""
-        networks = self._networks(f"bench-burst-{count}", SUBNET, self.contestants)
+        takes_part = [each for each in self.contestants if each.bursts]
+        networks = self._networks(f"bench-burst-{count}", SUBNET, takes_part)
         for network in networks:
             self._one(network, ADD)
             self._one(network, DEL)

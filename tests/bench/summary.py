@@ -5,7 +5,7 @@ from pathlib import Path
 from statistics import median
 
 from tests.bench import chart
-from tests.bench.contestants import DAEMON, FULL, LIMIT, PEER
+from tests.bench.contestants import DAEMON, FULL, LIMIT, ONE_SHOT, PEER
 from tests.bench.report import head, ms, row
 from tests.bench.rounds import ADD, Key, Results
 from tests.bench.targets import times
@@ -13,7 +13,6 @@ from tests.bench.targets import times
 CHART = Path(__file__).with_name("chart.svg")
 README = Path(__file__).parents[2] / "README.md"
 BEGIN, END = "<!-- bench:begin -->\n", "<!-- bench:end -->"
-ONE_SHOT = "one-shot"
 _SHOWN = (PEER, ONE_SHOT, DAEMON, LIMIT)
 
 
