@@ -13,6 +13,9 @@ from ipam.store import Busy
 
 _FULL_SYNC = 2  # as SQLite's documentation of PRAGMA synchronous numbers them
 _TRIES = 100
+_FORMATS, _WITHOUT_LOG = slice(18, 20), b"\1\1"
+"""Where a file says that it has a write-ahead log, and what says that it has none (SQLite's file format, 1.3.3)."""
+
 
 Identity = tuple[int, int]
 
@@ -89,9 +92,11 @@ def connect(path: str, timeout: float, log_pages: int) -> _sqlite3.Connection:
     StoreUnavailable where the file has another journal than SQLite's write-ahead log; an error of the driver's.
     """
     mode = "rw" if posix.access(name_bytes(path), posix.W_OK) else "ro"
-    still = mode == "ro" and _stays_as_it_is(path)
+    still = mode == "ro" and not _exists(f"{path}-wal")  # all is in the file, and SQLite would want to make a log
+    if still and not _stays_as_it_is(path):
+        return _copy(path)
     if still:
-        mode = "ro&immutable=1"  # or SQLite would want to make a log
+        mode = "ro&immutable=1"
     connection = _sqlite3.connect(
         f"file:{_quoted(path)}?mode={mode}",
         uri=True,
@@ -116,11 +121,32 @@ def connect(path: str, timeout: float, log_pages: int) -> _sqlite3.Connection:
 
 
 def _stays_as_it_is(path: str) -> bool:
-    """Whether nobody can write to the file (its file system is read-only), and all that was written is in it."""
+    """Whether nobody can write to the file, because its file system is read-only."""
     try:
-        return bool(posix.statvfs(name_bytes(path)).f_flag & posix.ST_RDONLY) and not _exists(f"{path}-wal")
+        return bool(posix.statvfs(name_bytes(path)).f_flag & posix.ST_RDONLY)
     except OSError:
         return False
+
+
+def _copy(path: str) -> _sqlite3.Connection:
+    """A database in memory, as the file was a moment ago; for who may read it, but not make the log beside it.
+
+    Raises TryAgain where somebody writes all the time.
+    """
+    for _ in range(_TRIES):
+        before = posix.stat(name_bytes(path))
+        fd = posix.open(name_bytes(path), posix.O_RDONLY | posix.O_CLOEXEC)
+        try:
+            data = bytearray(posix.read(fd, before.st_size))
+        finally:
+            posix.close(fd)
+        after = posix.stat(name_bytes(path))
+        if not _exists(f"{path}-wal") and (before.st_mtime_ns, before.st_size) == (after.st_mtime_ns, len(data)):
+            data[_FORMATS] = _WITHOUT_LOG
+            connection = _sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+            connection.deserialize(bytes(data))
+            return connection
+    raise TryAgain(f"{path} is being written all the time", "look again later, or as a user who may write there")
 
 
 def _quoted(path: str) -> str:

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from ipam.audit import files
 from ipam.audit.snapshot import Damaged, Header, Reader, Record
+from ipam.errors import CniError
 
 
 class Reading(Protocol):
@@ -89,3 +90,16 @@ def header_of(source: Source) -> Header:
             return reading.header
     except OSError as error:
         raise Damaged(0, f"cannot be read: {error.strerror or error}") from None
+
+
+def damage_of(source: Source) -> Damaged | None:
+    """What is wrong with it, which reading all of it tells; None where nothing is."""
+    try:
+        with source.open() as reading:
+            for _ in reading.records():
+                pass
+    except Damaged as damage:
+        return damage
+    except (OSError, CniError) as error:
+        return Damaged(0, f"cannot be read: {error}")
+    return None

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from ipam.audit.capacity import Layout
 from ipam.audit.records import Chained, Held, NetworkInfo
 from ipam.audit.snapshot import Damaged, Header, Record
-from ipam.audit.source import Source, header_of
+from ipam.audit.source import Source, damage_of, header_of
 from ipam.errors import CniError
 from ipam.inspection.usage import DAY, Growth
 from ipam.model import Address, Event, Lease
@@ -134,21 +134,16 @@ class Survey:
             self._read(place, source, header)
 
     def _choose(self, sources: Iterable[Source]) -> None:
-        """Of each node the newest snapshot, and of each shared store the newest that holds it."""
+        """Of each node the newest snapshot that is whole, and of each shared store the newest that holds it."""
         newest: dict[str, tuple[Source, Header]] = {}
         for source in sources:
             try:
-                header = header_of(source)
+                one = (source, header_of(source))
             except (Damaged, CniError) as error:
                 self.damaged.append((source.name, error if isinstance(error, Damaged) else Damaged(0, str(error))))
                 continue
-            known = newest.get(header.node)
-            if known is not None:
-                older = min(known, (source, header), key=lambda each: each[1].time)
-                self.superseded.append(older)
-                if older[0] is source:
-                    continue
-            newest[header.node] = (source, header)
+            known = newest.get(one[1].node)
+            newest[one[1].node] = one if known is None else self._newer(known, one)
         self.sources = sorted(newest.values(), key=lambda each: each[1].node)
         self._shared: dict[str, int] = {}
         for place, (_, header) in enumerate(self.sources):
@@ -156,6 +151,16 @@ class Survey:
                 best = self._shared.get(info.name)
                 if info.shared and (best is None or self.sources[best][1].time < header.time):
                     self._shared[info.name] = place
+
+    def _newer(self, *two: tuple[Source, Header]) -> tuple[Source, Header]:
+        """The newer one of two snapshots of a node; one that is damaged, or forged, takes no other one's place."""
+        older, newer = sorted(two, key=lambda each: each[1].time)
+        damage = damage_of(newer[0])
+        if damage is not None:
+            self.damaged.append((newer[0].name, damage))
+            return older
+        self.superseded.append(older)
+        return newer
 
     def node_number(self, node: str) -> int:
         """The place of a node in `nodes`, made where it is new."""

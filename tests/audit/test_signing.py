@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from ipam.audit import files, signing
 from ipam.audit.snapshot import Damaged, encode
 from ipam.audit.source import SnapshotFile
+from ipam.audit.survey import Limits, Survey
 from tests.audit.cluster import Cluster
 
 PEM, PKCS8 = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
@@ -61,6 +62,24 @@ def test_a_signature_does_not_move_to_another_snapshot(tmp_path: Path) -> None:
     assert problem(path, public) == "the signature is not of this snapshot"
     path.write_bytes(b"".join([*lines, signature]))
     assert "unknown kind 'signature'" in problem(path, public)
+
+
+@pytest.mark.parametrize("forged", [True, False], ids=["not signed", "cut off"])
+def test_a_newer_snapshot_that_is_not_whole_takes_no_other_ones_place(tmp_path: Path, *, forged: bool) -> None:
+    private, public = make_key(tmp_path, "one")
+    node = Cluster(1, leases=5).nodes[0]
+    header, records = node.snapshot(history=False)
+    good, newer = tmp_path / "good.jsonl", tmp_path / "newer.jsonl"
+    files.write(good, encode(header, list(records), signing.signer(private)))
+    later = header._replace(time=header.time + 1)
+    files.write(newer, encode(later, [], None if forged else signing.signer(private)))
+    if not forged:
+        newer.write_bytes(b"".join(newer.read_bytes().splitlines(keepends=True)[:-1]))
+    sources = [SnapshotFile(path, signing.public_key(public)) for path in (newer, good)]
+    found = Survey(sources, Limits(header.time))
+    assert found.leases == 5
+    assert [name for name, _ in found.damaged] == [str(newer)]
+    assert not found.superseded
 
 
 def test_openssl_makes_keys_that_will_do(tmp_path: Path) -> None:

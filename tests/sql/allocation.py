@@ -5,12 +5,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ipam.model import Host, StoreConfig
+from ipam.model import Address, Attachment, Cause, Host, Lease, StoreConfig
 from ipam.plugin import this_host
 from ipam.registry import open_store
 from ipam.store import Store
 
 SUBNET = "10.20.0.0/16"
+LEASE = Lease(Address(4, 0x0A140002), Attachment("c1", "eth0"), 0)
 
 
 @contextmanager
@@ -23,6 +24,11 @@ def opened(url: str, *, node: str = "", lock_timeout: float = 30.0, password_fil
         yield store
     finally:
         store.close()
+
+
+def claim(store: Store, lease: Lease = LEASE, network: str = "net") -> None:
+    """Claim a lease."""
+    store.transact(network, lambda tx: tx.claim(lease, Cause.ADD))
 
 
 def config(url: str, network: str = "net", *, version: str = "1.0.0", **ipam: object) -> bytes:

@@ -2,7 +2,6 @@
 
 import sqlite3
 import subprocess
-import sys
 from fcntl import LOCK_EX, LOCK_UN, flock
 from pathlib import Path
 
@@ -11,18 +10,11 @@ import pytest
 from backends.sql import sqlite
 from backends.sql.database import SCHEMA
 from ipam.errors import CniError, InputOutput, InvalidConfig, StoreUnavailable, TryAgain
-from ipam.model import Address, Attachment, Cause, Lease
-from ipam.store import Busy, Store, Transaction
+from ipam.model import Address, Attachment, Cause
+from ipam.store import Busy, Transaction
 from tests.daemon.calls import code, environment
-from tests.sql.allocation import config, opened, sqlite_url
+from tests.sql.allocation import LEASE, claim, config, opened, sqlite_url
 from tests.unit.test_cost import HEAVY, imported
-
-LEASE = Lease(Address(4, 0x0A140002), Attachment("c1", "eth0"), 0)
-
-
-def claim(store: Store, lease: Lease = LEASE, network: str = "net") -> None:
-    """Claim a lease."""
-    store.transact(network, lambda tx: tx.claim(lease, Cause.ADD))
 
 
 @pytest.fixture
@@ -68,23 +60,6 @@ def test_nothing_is_made_beside_what_is_no_database(path: Path) -> None:
     with opened(f"sqlite:///{path.parent}") as store, pytest.raises(InputOutput, match="is no regular file"):
         claim(store)
     assert list(path.parent.parent.iterdir()) == [path.parent]
-
-
-def test_looking_makes_no_file(path: Path, url: str) -> None:
-    with opened(url) as store:
-        store.check()
-        assert list(store.networks()) == list(store.leases("net")) == list(store.history("net")) == []
-    assert not path.parent.exists()
-
-
-def test_a_network_that_was_only_looked_at_is_not_known(url: str) -> None:
-    with opened(url) as store:
-        store.transact(
-            "net", lambda tx: (tx.last_boot("here"), tx.begin_boot("here", "boot"), tx.held_by(LEASE.attachment))
-        )
-        assert list(store.networks()) == []
-        claim(store)
-        assert list(store.networks()) == ["net"]
 
 
 @pytest.mark.parametrize("what", ["link", "writable", "directory", "text", "nothing", "other database"])
@@ -218,18 +193,6 @@ def test_text_that_no_database_takes_comes_back_as_it_was(url: str) -> None:
         claim(store, lease)
         assert list(store.leases("net")) == [lease]
         assert store.transact("net", lambda tx: tx.held_by(lease.attachment)) == [lease]
-
-
-@pytest.mark.usefixtures("as_root")
-def test_a_read_only_file_system_can_be_looked_at(path: Path, url: str) -> None:
-    with opened(url) as store:
-        claim(store)
-    script = 'mount --bind "$1" "$1" && mount -o remount,bind,ro "$1" && shift && exec "$@"'
-    look = [sys.executable, "-m", "ipam.cli", "leases", "--store", url, "-o", "csv"]
-    command = ["unshare", "--mount", "sh", "-c", script, "sh", path.parent, *look]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.splitlines()[1].startswith("net,10.")
 
 
 def test_a_failed_change_leaves_the_connection_usable(url: str) -> None:
