@@ -59,8 +59,8 @@ class Candidate(NamedTuple):
 @duration_option("--rest", REST, REST_HELP)
 @click.option("--all", "everything", is_flag=True, help="List live leases too.")
 @click.option("--reason", default="", help="Goes into history.")
-@click.option("--seen", type=click.Path(path_type=Path), default=DEFAULT_PATH, metavar="FILE", show_default=True,
-              help="Where one pass tells the next what it saw.")  # fmt: skip
+@click.option("--seen", type=click.Path(path_type=Path, readable=False), default=DEFAULT_PATH, metavar="FILE",
+              show_default=True, help="Where one pass tells the next what it saw.")  # fmt: skip
 @results_option
 @sites.options
 @output.option

@@ -85,7 +85,7 @@ def command(*, address: str, time: str | None, network: str | None, scope: Scope
         note(f"who held {told} is not known, history is forgotten {', '.join(forgotten)}{_around(others, then)}")
         return UNKNOWN
     note(f"nobody held {told}{_around(others, then)}")
-    return NOBODY
+    return scope.status or NOBODY
 
 
 def _at(past: list[Holding], moment: float) -> Holding | None:

@@ -20,6 +20,9 @@ MOMENTS = "14:03, yesterday 14:03, monday 9:00, 2 hours ago, 30m, 2026-03-01T14:
 _DATE = re.compile(r"(19|20)\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])")
 """A day as ISO 8601 has it without hyphens; as seconds since the epoch it would be in 1970."""
 
+_BASIC = re.compile(r"\d{8}t\d")
+"""How a moment begins there, which could be a duration."""
+
 
 def parse_moment(text: str, now: datetime) -> float:
     """The moment that `text` means, in seconds since the epoch; what lies before that is 0.
@@ -33,7 +36,7 @@ def parse_moment(text: str, now: datetime) -> float:
     if words == "now":
         return now.timestamp()
     try:
-        if words.endswith(" ago") or _PIECE.match(words):
+        if words.endswith(" ago") or (_PIECE.match(words) and not _BASIC.match(words)):
             return max(0.0, now.timestamp() - parse_duration(words.removesuffix(" ago")))
         day = _day_and_clock(words, now)
         moment = day if day is not None else datetime.fromisoformat(text.strip())

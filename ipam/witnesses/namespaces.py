@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+from itertools import chain
 from pathlib import Path
 
 from ipam.address import format_address, parse_address
@@ -43,7 +44,7 @@ class Namespaces:
             self.unseen.append(f"{proc} does not show all processes of the node")
         if not self.unseen:
             self._look_at_processes(seen)
-            self._look_at_mounts(seen)
+            self._look_at_empty_ones(seen)
 
     def sign(self, lease: Lease, others: Iterable[Address] = ()) -> Sign:
         """What this witness says of a lease; `others` are the further addresses that its attachment holds.
@@ -61,26 +62,30 @@ class Namespaces:
         return Sign(NAME, DEAD, "none has the address")
 
     def _look_at_processes(self, seen: set[int]) -> None:
-        for pid in sorted(int(name) for name in os.listdir(self._proc) if name.isdigit()):  # noqa: PTH208
-            inode = _inode(self._proc / f"{pid}/ns/net")
-            if inode in seen:
-                continue
-            place = f"that of process {pid}"
-            try:
-                four = (self._proc / f"{pid}/net/fib_trie").read_text()
-            except PermissionError:
-                self.unseen.append(place)
-                continue
-            except OSError:  # it has ended, and maybe waits to be reaped; whoever else is in there is looked at too
-                continue
-            self._note(four, _read(self._proc / f"{pid}/net/if_inet6") or "", place, self.places)
-            if inode is not None:
-                seen.add(inode)
+        for pid in self._pids():
+            for task in _listed(self._proc / pid / "task"):  # each thread may be in a namespace of its own
+                inode = _inode(task / "ns/net")
+                if inode in seen:
+                    continue
+                place = f"that of process {pid}"
+                try:
+                    four = (task / "net/fib_trie").read_text()
+                except PermissionError:
+                    self.unseen.append(place)
+                    continue
+                except OSError:  # it has ended, and maybe waits to be reaped; whoever else is in there is looked at too
+                    continue
+                self._note(four, _read(task / "net/if_inet6") or "", place, self.places)
+                if inode is not None:
+                    seen.add(inode)
 
-    def _look_at_mounts(self, seen: set[int]) -> None:
-        """Namespaces that are kept by a mount alone: those of sandboxes without a process."""
+    def _pids(self) -> list[str]:
+        return sorted((name for name in os.listdir(self._proc) if name.isdigit()), key=int)  # noqa: PTH208
+
+    def _look_at_empty_ones(self, seen: set[int]) -> None:
+        """Namespaces that are kept by a mount or an open file alone: those of sandboxes without a process."""
         nsenter = shutil.which("nsenter")
-        for inode, path, text in self._mounts():
+        for inode, path, text in chain(self._mounts(), self._open_files()):
             if inode in seen:
                 continue
             seen.add(inode)
@@ -102,7 +107,7 @@ class Namespaces:
     def _mounts(self) -> Iterator[tuple[int, Path, str]]:
         """(inode, path from here, what it is) of each mounted network namespace, in any mount namespace."""
         tables: set[int | None] = set()
-        for name in ("self", *sorted(name for name in os.listdir(self._proc) if name.isdigit())):  # noqa: PTH208
+        for name in ("self", *self._pids()):
             inode = _inode(self._proc / name / "ns/mnt")
             if inode in tables:
                 continue
@@ -114,6 +119,17 @@ class Namespaces:
                     point = fields[4].encode("latin-1", "replace").decode("unicode_escape")
                     path = self._proc / name / "root" / point.lstrip("/")
                     yield int(found[1]), path, point
+
+    def _open_files(self) -> Iterator[tuple[int, Path, str]]:
+        """The same of each network namespace that a process holds open."""
+        for pid in self._pids():
+            for path in _listed(self._proc / pid / "fd"):
+                try:
+                    found = _LINK.fullmatch(os.readlink(path))  # noqa: PTH115 - it is no path
+                except OSError:
+                    continue
+                if found:
+                    yield int(found[1]), path, f"one that process {pid} holds open"
 
     def _note(self, four: str, six: str, place: str, places: dict[Address, str]) -> None:
         for text in _LOCAL.findall(four):
@@ -145,6 +161,14 @@ def _may_be_there(path: Path, inode: int) -> bool:
         return False
     except OSError:
         return True
+
+
+def _listed(directory: Path) -> list[Path]:
+    """What is in a directory of a process; nothing where that has ended."""
+    try:
+        return [directory / name for name in os.listdir(directory)]  # noqa: PTH208
+    except OSError:
+        return []
 
 
 def _inode(path: Path) -> int | None:

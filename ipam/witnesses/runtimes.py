@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 NAME = "runtime"
 TIMEOUT = 10.0
 """Seconds that a runtime has to answer."""
+
+_VARIABLES = ("PATH", "HOME", "LANG", "LC_ALL")
+"""All of the environment that a runtime's CLI gets."""
 
 Listed = dict[str, tuple[str, bool]]
 """By container id: what the runtime says of it, and whether that means that it may need its address."""
@@ -45,7 +49,11 @@ class Runtimes:
         self._silent: list[str] = []
         for kind in KINDS if kinds is None else kinds:
             program = shutil.which(kind.command)
-            sockets = [path for path in kind.sockets if path.is_socket()]
+            try:
+                sockets = [path for path in kind.sockets if path.is_socket()]
+            except OSError as error:
+                self._silent.append(f"whether {kind.name} runs here cannot be seen: {error.strerror}")
+                continue
             if not kind.sockets and program is not None:
                 sockets = [Path("/")]
             for socket in sockets:
@@ -77,8 +85,12 @@ class Runtimes:
 
 def run(*command: str) -> str:
     """The output of a runtime's CLI. Raises Silence."""
+    # Variables such as CONTAINER_HOST would have it tell of another node's containers.
+    env = {name: os.environ[name] for name in _VARIABLES if name in os.environ}
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT, check=False, errors="replace")
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=TIMEOUT, check=False, errors="replace", env=env
+        )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise Silence(str(error)) from None
     if done.returncode:
@@ -114,9 +126,10 @@ def ask_podman(_socket: Path) -> Listed:
     return listed
 
 
-def ask_docker(_socket: Path) -> Listed:
+def ask_docker(socket: Path) -> Listed:
     """Docker's containers, of which cri-dockerd makes sandboxes."""
-    rows = run("docker", "ps", "--all", "--no-trunc", "--format", "{{.ID}} {{.State}}").splitlines()
+    docker = ("docker", "--host", f"unix://{socket}")
+    rows = run(*docker, "ps", "--all", "--no-trunc", "--format", "{{.ID}} {{.State}}").splitlines()
     pairs = [row.partition(" ")[::2] for row in rows]
     return {name: (state, state not in _ENDED) for name, state in pairs}
 

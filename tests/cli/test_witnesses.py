@@ -1,6 +1,5 @@
 """The witnesses: what each sees of real namespaces, results and runtimes, and what it does not claim to know."""
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +11,6 @@ from ipam.inspection.staleness import DEAD, ENDED, KEPT, LIVE, PENDING, SILENT, 
 from ipam.model import Address, Attachment, Host, Lease
 from ipam.witnesses.namespaces import Namespaces
 from ipam.witnesses.results import Results
-from ipam.witnesses.runtimes import KINDS, Runtimes
 from tests.peer.namespaces import Namespace
 
 HOST = Host("here", "now", lambda: 100_000.0)
@@ -114,6 +112,46 @@ def test_an_address_in_a_namespace_that_only_its_processes_keep_is_seen(as_root:
     assert Namespaces().sign(lease()).says == DEAD
 
 
+_IN_A_THREAD = """
+import ctypes, subprocess, sys, threading
+libc = ctypes.CDLL(None, use_errno=True)
+def work():
+    assert libc.unshare(0x40000000) == 0, ctypes.get_errno()  # CLONE_NEWNET, of this thread alone
+    for words in ("link set lo up", "address add 10.208.0.2/32 dev lo"):
+        subprocess.run(["ip", *words.split()], check=True)
+    held = open("/proc/thread-self/ns/net")
+    ready.set()
+    if sys.argv[1] == "thread":
+        sys.stdin.read()
+    else:
+        files.append(held)
+ready, files = threading.Event(), []
+thread = threading.Thread(target=work)
+thread.start()
+ready.wait()
+if sys.argv[1] == "file":
+    thread.join()
+print("ready", flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.mark.parametrize("kept", ["thread", "file"])
+def test_an_address_in_a_namespace_that_a_thread_or_an_open_file_keeps_is_seen(as_root: None, kept: str) -> None:
+    command = [sys.executable, "-c", _IN_A_THREAD, kept]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+        expected = {
+            "thread": Sign("netns", LIVE, f"the address is in that of process {process.pid}"),
+            "file": Sign(
+                "netns", KEPT, f"the address is in one that process {process.pid} holds open, which has no process"
+            ),
+        }
+        assert Namespaces().sign(lease()) == expected[kept]
+        process.communicate()
+
+
 def test_a_mount_in_another_mount_namespace_is_looked_through(as_root: None) -> None:
     script = (
         'mount --make-rprivate / && mount -t tmpfs none "$0" && touch "$0/n" && unshare "--net=$0/n" '
@@ -162,136 +200,3 @@ def test_without_a_directory_of_results_nothing_is_denied(tmp_path: Path) -> Non
     (tmp_path / "file").touch()
     assert Results([tmp_path / "file"]).sign("net", lease()).says == SILENT
     assert Results([tmp_path / "file", tmp_path]).sign("net", lease()).says == SILENT
-
-
-# Runtimes. Podman itself is asked in test_gc_podman.py; here are programs that answer as each CLI does.
-
-PODMAN = """[
- {"Id": "running", "State": "running", "Pid": %d},
- {"Id": "created", "State": "created", "Pid": 0},
- {"Id": "exited", "State": "exited", "Pid": 0},
- {"Id": "killed", "State": "running", "Pid": 4194400}
-]"""
-CRICTL = """{"items": [
- {"id": "running", "metadata": {"name": "web"}, "state": "SANDBOX_READY"},
- {"id": "exited", "metadata": {"name": "db"}, "state": "SANDBOX_NOTREADY"}
-]}"""
-CTR = """case "$*" in
-*namespaces*) echo k8s.io ;;
-*tasks*) printf 'TASK       PID    STATUS\\nrunning    42     RUNNING\\nexited     43     STOPPED\\n' ;;
-*containers*) printf 'running\\nexited\\ncreated\\n' ;;
-esac"""
-DOCKER = "printf 'running running\\nexited exited\\npaused paused\\n'"
-
-
-def put(directory: Path, name: str, script: str) -> None:
-    """A program of that name."""
-    path = directory / name
-    path.write_text(f"#!/bin/sh\n{script}\n")
-    path.chmod(0o755)
-
-
-@pytest.fixture
-def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A directory of programs, in front of all others; no runtime is elsewhere."""
-    directory = tmp_path / "bin"
-    directory.mkdir()
-    for name in ("sh", "cat", "printf", "sleep"):
-        (directory / name).symlink_to(f"/bin/{name}")
-    monkeypatch.setenv("PATH", str(directory))
-    return directory
-
-
-def kinds(tmp_path: Path, *names: str) -> Runtimes:
-    """The runtimes of those names, with their sockets."""
-    import socket
-
-    chosen = []
-    for kind in KINDS:
-        if kind.name in names and kind.sockets:
-            path = tmp_path / f"{kind.name}.sock"
-            if not path.exists():
-                with socket.socket(socket.AF_UNIX) as listener:
-                    listener.bind(str(path))
-            chosen.append(kind._replace(sockets=(path,)))
-        elif kind.name in names:
-            chosen.append(kind)
-    return Runtimes(tuple(chosen))
-
-
-@pytest.mark.parametrize(
-    ("kind", "command", "script", "expected"),
-    [
-        ("podman", "podman", f"cat <<'END'\n{PODMAN % os.getpid()}\nEND",
-         {"running": LIVE, "created": LIVE, "exited": ENDED, "killed": ENDED, "unknown": DEAD}),
-        ("cri-o", "crictl", f"cat <<'END'\n{CRICTL}\nEND", {"running": LIVE, "exited": ENDED, "unknown": DEAD}),
-        ("containerd", "ctr", CTR,
-         {"running": LIVE, "k8s.io-running": LIVE, "exited": ENDED, "created": ENDED, "unknown": DEAD}),
-        ("docker", "docker", DOCKER, {"running": LIVE, "exited": ENDED, "paused": LIVE, "unknown": DEAD}),
-    ],
-)  # fmt: skip
-def test_a_runtime_tells_which_containers_run(
-    tmp_path: Path, programs: Path, kind: str, command: str, script: str, expected: dict[str, str]
-) -> None:
-    put(programs, command, script)
-    seen = kinds(tmp_path, kind)
-    assert {name: seen.sign(lease(container=name)).says for name in expected} == expected
-
-
-@pytest.mark.parametrize(
-    "script", ["exit 1", "echo '{'", "echo '[1]'", "echo '[{}]'", "echo '[{\"Id\": 5}]'", 'echo "[{\\"Id\\": \\"x\\""']
-)
-def test_half_an_answer_denies_nothing(tmp_path: Path, programs: Path, script: str) -> None:
-    put(programs, "podman", script)
-    sign = kinds(tmp_path, "podman").sign(lease())
-    assert sign.says == SILENT
-    assert sign.text.startswith("podman does not tell: ")
-
-
-def test_a_second_runtime_that_does_not_answer_keeps_the_first_from_denying(tmp_path: Path, programs: Path) -> None:
-    put(programs, "podman", f"cat <<'END'\n{PODMAN % os.getpid()}\nEND")
-    put(programs, "ctr", "echo 'cannot dial' >&2; exit 1")
-    seen = kinds(tmp_path, "podman", "containerd")
-    assert seen.sign(lease(container="unknown")) == Sign(
-        "runtime", SILENT, "containerd does not tell: ctr failed: cannot dial"
-    )
-    assert seen.sign(lease(container="running")).says == LIVE
-
-
-def test_every_socket_of_a_runtime_is_asked(tmp_path: Path, programs: Path) -> None:
-    import socket
-
-    sockets = (tmp_path / "one", tmp_path / "two")
-    for path in sockets:
-        with socket.socket(socket.AF_UNIX) as listener:
-            listener.bind(str(path))
-    put(
-        programs,
-        "ctr",
-        f'case "$2$*" in {tmp_path}/two*tasks*) printf "TASK PID STATUS\nc1 1 RUNNING\n";; *ls*-q) echo x;; esac',
-    )
-    (kind,) = (each for each in KINDS if each.name == "containerd")
-    assert Runtimes((kind._replace(sockets=sockets),)).sign(lease()).says == LIVE
-    put(programs, "ctr", f'case "$2" in {tmp_path}/two) exit 1;; esac; echo x')
-    assert Runtimes((kind._replace(sockets=sockets),)).sign(lease()).says == SILENT
-
-
-def test_a_runtime_that_is_here_and_cannot_be_asked_denies_nothing(tmp_path: Path, programs: Path) -> None:
-    sign = kinds(tmp_path, "cri-o").sign(lease())
-    assert (sign.says, sign.text) == (SILENT, "cri-o runs here, and crictl is missing to ask it")
-
-
-def test_a_client_without_its_runtime_is_no_witness(programs: Path) -> None:
-    put(programs, "crictl", "exit 1")
-    (kind,) = (each for each in KINDS if each.name == "cri-o")
-    assert Runtimes((kind._replace(sockets=(programs / "none.sock",)),)).sign(lease()).text == "none is known here"
-
-
-def test_a_runtime_that_hangs_is_not_waited_for(
-    tmp_path: Path, programs: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from ipam.witnesses import runtimes
-
-    monkeypatch.setattr(runtimes, "TIMEOUT", 0.2)
-    put(programs, "podman", "exec sleep 60")
-    assert kinds(tmp_path, "podman").sign(lease()).says == SILENT
