@@ -7,13 +7,13 @@ from collections.abc import Iterable, Iterator
 from math import inf
 
 from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from ipam.audit.capacity import Layout
 from ipam.errors import CniError
 from ipam.inspection.sites import Site
-from ipam.inspection.usage import Growth
+from ipam.inspection.usage import DAY, HOUR, Growth
 from ipam.jsontext import quote
 from ipam.model import StoreConfig
 from ipam.store import Trait
@@ -36,8 +36,10 @@ class _Tally:
         for lease in site.store.leases(site.name):
             self.leases[find(lease.address)] += 1
             self.growth.note(lease.since, now)
-        for event in site.store.history(site.name) if Trait.HISTORY in site.store.traits else ():
-            self.events[event.what, event.cause] += 1
+        told = Trait.HISTORY in site.store.traits
+        for event in site.store.history(site.name, since=now - DAY) if told else ():
+            if event.time >= now - HOUR:
+                self.events[event.what, event.cause] += 1
             self.growth.take(event, find(event.lease.address), now)
 
     def exhausted_in(self, index: int) -> float:
@@ -62,9 +64,8 @@ class StoreCollector(Collector):
         resting = _gauge("ipam_addresses_resting", "Released addresses that are not handed out yet", OF_A_RANGE_SET)
         text = "Seconds until a range set is exhausted, at the rate of the last hour or day"
         exhaustion = _gauge("ipam_exhaustion_seconds", text, OF_A_RANGE_SET)
-        events = CounterMetricFamily(
-            "ipam_events", "Claims and drops by their cause", labels=(*OF_A_NETWORK, "what", "cause")
-        )
+        text = "Claims and drops of the last hour, by their cause"  # no counter: history may be forgotten
+        events = _gauge("ipam_events_last_hour", text, (*OF_A_NETWORK, "what", "cause"))
         up = _gauge("ipam_store_up", "Whether a network's store could be read", OF_A_NETWORK)
         for site in self._sites:
             names = [site.name, StoreConfig(site.url).shown]

@@ -55,8 +55,8 @@ def test_the_figures_are_those_of_the_store(tmp_path: Path, capfdbinary: Capture
     assert value(found, "ipam_addresses", network="net", range_set="0") == 13
     resting = value(found, "ipam_addresses_resting", network="net")
     assert value(found, "ipam_addresses_free", network="net") == 13 - leased - resting
-    assert value(found, "ipam_events_total", what="claim", cause="add") == 5
-    assert value(found, "ipam_events_total", what="drop", cause="del") == 1
+    assert value(found, "ipam_events_last_hour", what="claim", cause="add") == 5
+    assert value(found, "ipam_events_last_hour", what="drop", cause="del") == 1
     assert value(found, "ipam_store_up", network="net") == 1
     assert value(found, "ipam_unread") == 0
 

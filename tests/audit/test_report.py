@@ -39,7 +39,20 @@ def test_the_numbers_are_those_of_the_stores(page: Browser, planted: Cluster, re
     for usage in result.usages:
         capacity, leased, resting = told[usage.scope.network, usage.scope.node, usage.range_set]
         assert (leased, resting) == (str(usage.leased), str(usage.resting))
-        assert capacity == (f"{usage.capacity:,}".replace(",", "\u202f") if usage.capacity < 10**12 else "about 2^63")
+        assert capacity == (f"{usage.capacity:,}".replace(",", "\u202f") if usage.capacity < 10**12 else "about 2^64")
+
+
+def test_the_tile_tells_that_addresses_are_exhausted_already(page: Browser, result: Audit) -> None:
+    assert any(not usage.left for usage in result.usages)
+    assert text(page, "soonest") == "now"
+
+
+def test_on_a_narrow_screen_the_activity_of_now_is_seen_first(browser: Browser, tmp_path: Path, page: Browser) -> None:
+    browser.show(400, 800)
+    browser.open(tmp_path / "report.html")
+    figure = "document.querySelector('figure.whole')"
+    assert browser.value(f"{figure}.scrollWidth > {figure}.clientWidth")
+    assert browser.value(f"{figure}.scrollLeft + {figure}.clientWidth >= {figure}.scrollWidth - 1")
 
 
 def test_hostile_names_stay_text(page: Browser) -> None:

@@ -121,7 +121,7 @@ class Gathered:
             "namespace": self.words["namespace"].number(lease.pod.namespace),
             "pod": lease.pod.name,
             "set": layout.range_set_of(lease.address) if layout is not None else lease.range_set,
-            "since": round(lease.since),
+            "since": int(lease.since),  # cut, as the command line has it
         }
         for key, value in row.items():
             self.columns[key].append(value)
@@ -146,7 +146,7 @@ class Gathered:
         row = (
             *self._numbers(info.name, owner),
             format_address(event.lease.address),
-            round(event.time),
+            int(event.time),
             event.what,
             event.cause,
             event.lease.attachment.container_id,

@@ -11,6 +11,7 @@ function begin() {
   } else {
     document.getElementById("map").append(element("p", "No ranges are known, so there is nothing to draw.", "empty"));
   }
+  for (const each of document.querySelectorAll("figure.whole")) each.scrollLeft = each.scrollWidth; // now is at its end
   filterFindings();
   chooseTheme();
 }

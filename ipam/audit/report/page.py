@@ -8,6 +8,7 @@ from collections import Counter
 from datetime import UTC, datetime
 from hashlib import sha256
 from importlib.resources import files
+from math import log2
 from typing import Any, NamedTuple
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -54,7 +55,7 @@ def render(gathered: Gathered, title: str = "IP address report") -> str:
     environment.filters.update(duration=duration, percent=percent, count=count, moment=moment, fact=fact)
     style, script = (_joined(names) for names in (_STYLES, _SCRIPTS))
     fullest = sorted(audit.usages, key=lambda each: (-each.share, each.scope, each.range_set))
-    soon = [each for each in audit.usages if each.exhausted_in is not None and each.left]
+    soon = [each for each in audit.usages if each.exhausted_in is not None]
     capacity = sum(each.capacity for each in audit.usages)
     leased = sum(each.leased for each in audit.usages)
     return environment.get_template(
@@ -154,7 +155,8 @@ def percent(share: float) -> str:
 def count(number: int) -> str:
     """With thin spaces between thousands; powers of two where it is very large."""
     if number >= 10**12:
-        return f"2^{number.bit_length() - 1}" if number & (number - 1) == 0 else f"about 2^{number.bit_length() - 1}"
+        power = round(log2(number))
+        return f"2^{power}" if number == 1 << power else f"about 2^{power}"
     return f"{number:,}".replace(",", "\u202f")
 
 
