@@ -160,6 +160,13 @@ class Store(ABC):
     def resting(self, network: str) -> Iterator[tuple[Address, float]]:
         """The free addresses that rest at this moment, in order, and until when (seconds since the epoch)."""
 
+    def unusable(self, network: str) -> Iterator[Address]:
+        """The addresses, in order, that nobody gets although nobody holds them: something that is no lease keeps them.
+
+        A store in which there can be none leaves this as it is.
+        """
+        return iter(())
+
     @abstractmethod
     def history(
         self,

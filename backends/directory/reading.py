@@ -15,7 +15,7 @@ from ipam.store import NEVER
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from backends.directory.place import Place
 
@@ -27,14 +27,15 @@ _SEEK_DATA = 3  # os.SEEK_DATA, without the import
 class Scan:
     """What the lease files say: who holds which address, what is blocked by junk, what a crash left empty."""
 
-    def __init__(self, directory: int) -> None:
+    def __init__(self, directory: int, known: Collection[Address] = ()) -> None:
+        """`known` addresses are not looked at."""
         self.holders: dict[Address, Attachment] = {}
         self.blocked: list[Address] = []
         self.debris: list[Address] = []
         with posix.scandir(directory) as entries:
             for entry in entries:
                 address = leasefile.address_of(entry.name)
-                if address is not None:
+                if address is not None and address not in known:
                     self._look(address, entry, directory)
 
     def _look(self, address: Address, entry: posix.DirEntry[str], directory: int) -> None:
@@ -88,6 +89,12 @@ def snapshot(place: Place) -> list[Lease]:
                 known.setdefault((address, holders[address]), event.lease)
     return [known.get((address, holders[address])) or _unrecorded(address, holders[address], place.leases)
             for address in sorted(holders)]  # fmt: skip
+
+
+def unusable(place: Place) -> list[Address]:
+    """Where something stands that is no lease. See Store."""
+    known = {address for _, address, _ in place.index.entries(write=False)}
+    return sorted(Scan(place.leases, known).blocked)
 
 
 def _unrecorded(address: Address, who: Attachment, directory: int) -> Lease:

@@ -187,6 +187,10 @@ class DirectoryStore(Store):
         """See Store."""
         return self._view().resting(network)
 
+    def unusable(self, network: str) -> Iterator[Address]:
+        """See Store."""
+        return self._view().unusable(network)
+
     def history(
         self,
         network: str,

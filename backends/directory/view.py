@@ -60,6 +60,10 @@ class View:
         """See Store."""
         return iter(self._read(network, lambda place: reading.rests(place, self._host.clock()), lambda _: []) or [])
 
+    def unusable(self, network: str) -> Iterator[Address]:
+        """See Store."""
+        return iter(self._read(network, reading.unusable, lambda fd: sorted(reading.Scan(fd).blocked)) or [])
+
     def history(
         self,
         network: str,

@@ -31,6 +31,7 @@ class _Tally:
         find = self.layout.range_set_of
         self.leases: Counter[int | None] = Counter()
         self.resting = Counter(find(address) for address, _ in site.store.resting(site.name))
+        self.unusable = Counter(find(address) for address in site.store.unusable(site.name))
         self.events: Counter[tuple[str, str]] = Counter()
         self.growth = Growth()
         for lease in site.store.leases(site.name):
@@ -42,9 +43,13 @@ class _Tally:
                 self.events[event.what, event.cause] += 1
             self.growth.take(event, find(event.lease.address), now)
 
+    def left(self, index: int) -> int:
+        """Addresses that an ADD could still get."""
+        return max(0, self.layout.capacities[index] - self.leases[index] - self.unusable[index])
+
     def exhausted_in(self, index: int) -> float:
         """Seconds; inf where it is not in sight, 0 where it has come."""
-        seconds = self.growth.exhausted_in(index, self.layout.capacities[index] - self.leases[index])
+        seconds = self.growth.exhausted_in(index, self.left(index))
         return inf if seconds is None else seconds
 
 
@@ -83,7 +88,7 @@ class StoreCollector(Collector):
                 leases.add_metric(labels, held)
                 capacity.add_metric(labels, most)
                 resting.add_metric(labels, resting_now)
-                free.add_metric(labels, max(0, most - held - resting_now))
+                free.add_metric(labels, max(0, tally.left(index) - resting_now))
                 exhaustion.add_metric(labels, tally.exhausted_in(index))
             if tally.leases[None] or not tally.layout.capacities:
                 leases.add_metric([*names, ""], tally.leases[None])

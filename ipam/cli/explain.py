@@ -131,10 +131,12 @@ def _lines(network: Network, found: Explanation, store: Store) -> Iterator[str]:
 def _how_full(network: Network, store: Store) -> Iterator[str]:
     leases = list(store.leases(network.name))
     resting = [address for address, _ in store.resting(network.name)]
-    for each in usage(network, [lease.address for lease in leases], resting):
+    unusable = list(store.unusable(network.name))
+    for each in usage(network, [lease.address for lease in leases], resting, unusable):
         yield (
             f"range set {each.range_set.index}: {each.size} addresses, {each.leased} leased, {each.resting} resting, "
-            f"{each.free} free"
+            + (f"{each.unusable} unusable (see `ipam check {network.name}`), " if each.unusable else "")
+            + f"{each.free} free"
         )
         if not each.free:
             yield f"`ipam gc {network.name}` tells which leases are stale"

@@ -10,7 +10,7 @@ from ipam.address import format_address
 from ipam.allocator import range_text
 from ipam.cli import sites
 from ipam.cli.output import is_terminal, write_object
-from ipam.inspection.cells import FREE, FULL, GATEWAY, HALF, LEGEND, RESTING, SOME, picture
+from ipam.inspection.cells import FREE, FULL, GATEWAY, HALF, LEGEND, RESTING, SOME, UNUSABLE, picture
 from ipam.model import Address
 
 TYPE_CHECKING = False
@@ -23,7 +23,15 @@ if TYPE_CHECKING:
     from ipam.model import Range
 
 _WIDTH = 64  # cells a line
-_STYLES = {FREE: "green", SOME: "yellow", HALF: "dark_orange", FULL: "red", RESTING: "cyan", GATEWAY: "bold blue"}
+_STYLES = {
+    FREE: "green",
+    SOME: "yellow",
+    HALF: "dark_orange",
+    FULL: "red",
+    RESTING: "cyan",
+    UNUSABLE: "magenta",
+    GATEWAY: "bold blue",
+}
 
 
 @click.command("map")
@@ -50,9 +58,10 @@ def command(*, network: str, output: str, scope: Scope) -> int:
 def _drawn(site: Site) -> Iterator[tuple[int, Range, Picture]]:
     leased = [lease.address for lease in sites.leases_of(site)]
     resting = [address for address, _ in site.store.resting(site.name)]
+    unusable = list(site.store.unusable(site.name))
     for range_set in site.network.range_sets if site.network else ():
         for rng in range_set.ranges:
-            yield range_set.index, rng, picture(rng, leased, resting)
+            yield range_set.index, rng, picture(rng, leased, resting, unusable)
 
 
 def _row(index: int, rng: Range, drawn: Picture) -> dict[str, object]:

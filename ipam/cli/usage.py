@@ -55,6 +55,7 @@ def _time_left(seconds: float) -> str:
     return format_duration(seconds) if seconds < _FORESEEABLE else ">10y"
 
 
+UNUSABLE = Column("unusable", _number, right=True)
 BAR = Column("used", _bar, title="", style=_style)
 COLUMNS = (
     Column("network"),
@@ -86,7 +87,11 @@ def command(*, network: str | None, scope: Scope, output: str) -> int:
         columns: tuple[Column, ...] = COLUMNS
         if output == "table" and is_terminal(sys.stdout):
             columns = (*COLUMNS[:8], BAR, *COLUMNS[8:])
+        if output != "table" or any(row["unusable"] for row in rows):
+            columns = (*columns[:6], UNUSABLE, *columns[6:])
         emit(rows, columns, output)
+        for name in sorted({row["network"] for row in rows if row["unusable"]}):
+            note(f"network {name}: something that is no lease keeps addresses; `ipam check {name}` tells what")
         for site in found:
             if site.network is None:
                 note(f"network {site.name}: no config in {scope.conf_dir} tells its ranges")
@@ -100,7 +105,8 @@ def _rows(site: Site, now: float) -> Iterator[Row]:
     resting = [address for address, _ in site.store.resting(site.name)]
     events = counted(site.store.history(site.name, since=now - DAY), "reading history")
     grown = growth(site.network, leases, events, now)
-    for each in usage(site.network, [lease.address for lease in leases], resting):
+    unusable = list(site.store.unusable(site.name))
+    for each in usage(site.network, [lease.address for lease in leases], resting, unusable):
         hour, day = grown.of(each.range_set.index)
         yield {
             "network": site.name,
@@ -109,6 +115,7 @@ def _rows(site: Site, now: float) -> Iterator[Row]:
             "size": each.size,
             "leased": each.leased,
             "resting": each.resting,
+            "unusable": each.unusable,
             "free": each.free,
             "used": round(each.share, 4),
             "last_hour": hour,

@@ -13,13 +13,14 @@ if TYPE_CHECKING:
 
     from ipam.model import Range
 
-FREE, SOME, HALF, FULL, RESTING, GATEWAY = ".", "o", "O", "#", "r", "G"
+FREE, SOME, HALF, FULL, RESTING, UNUSABLE, GATEWAY = ".", "o", "O", "#", "r", "x", "G"
 LEGEND = {
     FREE: "free",
     SOME: "some leased",
     HALF: "half and more",
     FULL: "leased",
     RESTING: "resting",
+    UNUSABLE: "unusable",
     GATEWAY: "gateway",
 }
 """What each state is called, in the order of a legend."""
@@ -38,12 +39,13 @@ class Picture(NamedTuple):
     shown: int
 
 
-def picture(rng: Range, leased: Sequence[Address], resting: Sequence[Address]) -> Picture:
-    """Draw a range; `leased` and `resting` are in address order, and may have addresses of others."""
-    taken = _values(rng, leased)
-    rested = _values(rng, resting)
+def picture(
+    rng: Range, leased: Sequence[Address], resting: Sequence[Address], unusable: Sequence[Address] = ()
+) -> Picture:
+    """Draw a range; the addresses of each state are in order, and may be of other ranges (see Store.unusable)."""
+    taken, rested, kept = _values(rng, leased), _values(rng, resting), _values(rng, unusable)
     size = rng.end - rng.start + 1
-    used = max([*taken[-1:], *rested[-1:], rng.start]) - rng.start + 1
+    used = max([*taken[-1:], *rested[-1:], *kept[-1:], rng.start]) - rng.start + 1
     shown = size if size <= _MOST_CELLS * _MOST_CELLS else min(size, max(_MOST_CELLS, 1 << used.bit_length()))
     block = 1
     while block * _MOST_CELLS < shown:
@@ -52,18 +54,22 @@ def picture(rng: Range, leased: Sequence[Address], resting: Sequence[Address]) -
     cells = []
     for first in range(rng.start, rng.start + shown, block):
         last = min(first + block, rng.start + shown) - 1
-        cells.append(_state(first, last, taken, rested, gateway))
+        cells.append(_state(first, last, taken, rested, kept, gateway))
     return Picture(block, "".join(cells), shown)
 
 
-def _state(first: int, last: int, taken: list[int], rested: list[int], gateway: int | None) -> str:
-    count = bisect_left(taken, last + 1) - bisect_left(taken, first)
+def _state(first: int, last: int, taken: list[int], rested: list[int], kept: list[int], gateway: int | None) -> str:
+    count = _within(taken, first, last)
     room = last - first + 1
     if count:
         return FULL if count >= room else HALF if count * 2 >= room else SOME
     if room == 1 and first == gateway:
         return GATEWAY
-    return RESTING if bisect_left(rested, last + 1) > bisect_left(rested, first) else FREE
+    return RESTING if _within(rested, first, last) else UNUSABLE if _within(kept, first, last) else FREE
+
+
+def _within(values: list[int], first: int, last: int) -> int:
+    return bisect_left(values, last + 1) - bisect_left(values, first)
 
 
 def _values(rng: Range, addresses: Sequence[Address]) -> list[int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from ipam.address import format_address, parse_address
+from ipam.address import format_address
 from ipam.allocator import allocate, holder_text, reclaim_after_reboot, round_robin
 from ipam.errors import CniError
 from ipam.inspection.preview import Preview
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from ipam.model import Host, Network, RangeSet
     from ipam.store import Store
 
-_BLOCKED = "unreadable-lease"
-"""The code of Store.audit() for an address that something keeps that is no lease."""
+NOBODY = Attachment("", "")
+"""What holds an address that something keeps that is no lease (see Transaction.holder)."""
 
 
 class Skipped(NamedTuple):
@@ -43,7 +43,8 @@ class Explanation(NamedTuple):
 
 def explain(store: Store, network: Network, who: Attachment, host: Host) -> Explanation:
     """Run ADD's decisions for `who`, with all that the store knows at this moment. Changes nothing."""
-    leases = [*store.leases(network.name), *_blocked(store, network.name)]
+    blocked = [Lease(address, NOBODY, None) for address in store.unusable(network.name)]
+    leases = [*store.leases(network.name), *blocked]
     preview = Preview(leases, store.resting(network.name), store.cursors(network.name))
     before = list(preview.leases())
     reclaim_after_reboot(preview, host, shared=Trait.MULTI_HOST in store.traits)
@@ -62,14 +63,6 @@ def explain(store: Store, network: Network, who: Attachment, host: Host) -> Expl
         for each in _skipped(view, range_set, lease.address)
     ]
     return Explanation(got, None, skipped, reclaimed, cursors)
-
-
-def _blocked(store: Store, network: str) -> Iterator[Lease]:
-    """Addresses that nobody gets although no lease is on them, as leases of nobody (see Transaction.holder)."""
-    for code, what, _ in store.audit(network):
-        address = parse_address(what.partition(": ")[0]) if code == _BLOCKED else None
-        if address is not None:
-            yield Lease(address, Attachment("", ""), None)
 
 
 def _skipped(view: Preview, range_set: RangeSet, chosen: Address) -> Iterator[Skipped]:

@@ -27,16 +27,17 @@ class Usage(NamedTuple):
     size: int
     leased: int
     resting: int
+    unusable: int = 0
 
     @property
     def free(self) -> int:
         """Addresses that an ADD gets at once. (When there are none left, it gets one that rests.)"""
-        return self.size - self.leased - self.resting
+        return self.size - self.leased - self.resting - self.unusable
 
     @property
     def left(self) -> int:
         """Addresses that an ADD could still get: free ones, and at last those that rest."""
-        return self.size - self.leased
+        return self.size - self.leased - self.unusable
 
     @property
     def share(self) -> float:
@@ -77,15 +78,12 @@ class Growth:
         return left / rate if rate > 0 else None
 
 
-def usage(network: Network, leased: Sequence[Address], resting: Sequence[Address]) -> list[Usage]:
-    """The usage of each range set; `leased` and `resting` are in address order."""
+def usage(
+    network: Network, leased: Sequence[Address], resting: Sequence[Address], unusable: Sequence[Address] = ()
+) -> list[Usage]:
+    """The usage of each range set; the addresses of each state are in order (see Store.unusable)."""
     return [
-        Usage(
-            range_set,
-            size(range_set),
-            _count(range_set, leased),
-            _count(range_set, resting),
-        )
+        Usage(range_set, size(range_set), *[_count(range_set, each) for each in (leased, resting, unusable)])
         for range_set in network.range_sets
     ]
 
@@ -100,6 +98,8 @@ def _count(range_set: RangeSet, addresses: Sequence[Address]) -> int:
     for rng in range_set.ranges:
         first, last = Address(rng.family, rng.start), Address(rng.family, rng.end)
         count += bisect_right(addresses, last) - bisect_left(addresses, first)
+        gateway = bisect_left(addresses, rng.gateway)  # of no use to anybody, whatever became of it
+        count -= rng.gateway in rng and addresses[gateway : gateway + 1] == [rng.gateway]
     return count
 
 

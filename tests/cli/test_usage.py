@@ -1,7 +1,9 @@
 """`ipam usage` and `ipam map`: sizes, states, trends and pictures."""
 
+import json
 import re
 import time
+from pathlib import Path
 
 import pytest
 
@@ -105,6 +107,38 @@ def test_of_a_huge_range_only_what_is_in_use_is_drawn() -> None:
     assert drawn.shown == 8192
     assert drawn.cells[5000 // drawn.block] == "o"
     assert len(picture(rng, [Address(IPV6, rng.end)], []).cells) <= 1024
+
+
+@ONE_STORE
+@pytest.mark.parametrize("used", [True, False], ids=["with leases", "never used"])
+def test_an_address_that_something_else_keeps_is_not_free(node: Node, *, used: bool) -> None:
+    path = node.configure("10.203.0.0/29")
+    directory = Path(node.url.removeprefix("file://")) / NAME
+    if used:
+        node.add("c1", "10.203.0.0/29")
+    directory.mkdir(exist_ok=True, mode=0o700, parents=True)
+    for last in range(3, 7):
+        (directory / f"10.203.0.{last}").write_bytes(b"\xff no lease")
+    (row,) = json.loads(node.run("usage", "-o", "json").out)
+    assert [row[key] for key in ("size", "leased", "resting", "unusable", "free")] == [5, used, 0, 4, 1 - used]
+    assert row["exhausted_in"] == (0 if used else None)
+    said = node.run("usage")
+    assert "UNUSABLE" in said.out
+    assert f"`ipam check {NAME}` tells what" in said.err
+    assert ("G#xxxx" if used else "G.xxxx") in node.run("map", NAME).out
+    if used:
+        said = node.run("explain", str(path))
+        assert said.code == 3
+        assert "5 addresses, 1 leased, 0 resting, 4 unusable (see `ipam check containers`), 0 free" in said.out
+
+
+@ONE_STORE
+def test_a_leased_gateway_takes_no_address_from_the_others(node: Node) -> None:
+    node.configure("10.203.0.0/29")
+    lease = Lease(ipv4(1), Attachment("c1", "eth0"), 0)
+    node.change(lambda tx: tx.claim(lease, Cause.ADD))
+    (row,) = node.run("usage", "-o", "json").json()
+    assert [row[key] for key in ("size", "leased", "free")] == [5, 0, 5]
 
 
 @ONE_STORE
