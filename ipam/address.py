@@ -79,7 +79,7 @@ def format_address(address: Address) -> str:
     """The canonical text: dotted IPv4, or IPv6 as RFC 5952 has it. This is a lease file's name."""
     family, value = address
     if family == IPV4:
-        return ".".join(map(str, value.to_bytes(4, "big")))
+        return f"{value >> 24}.{value >> 16 & 255}.{value >> 8 & 255}.{value & 255}"
     groups = [value >> shift & 0xFFFF for shift in range(112, -1, -16)]
     start, length = _longest_zeros(groups)
     if length < 2:  # RFC 5952 4.2.2: one zero group is not shortened

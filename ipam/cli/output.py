@@ -9,6 +9,7 @@ import signal
 import sys
 import time
 from contextlib import contextmanager
+from itertools import islice
 from threading import Event, Thread
 
 import click
@@ -33,6 +34,7 @@ _LEAST_FOLDED = 40
 """Characters: however narrow the terminal, the last column is not folded into less."""
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_AT_ONCE = 1000  # rows
 _BEFORE_PROGRESS = 1.0  # seconds
 _BETWEEN_PROGRESS = 0.2
 
@@ -132,14 +134,23 @@ def write_csv(rows: Iterable[Row], columns: Sequence[Column], *, titles: bool = 
     keys = [column.key for column in columns]
     if titles:
         writer.writerow(keys)
-    for row in rows:
-        writer.writerow([harmless(row[key] if isinstance(row[key], int) else _text(row, column))
-                         for key, column in zip(keys, columns, strict=True)])  # fmt: skip
+    left = iter(rows)
+    while portion := list(islice(left, _AT_ONCE)):
+        writer.writerows(zip(*[_csv_cells(portion, column) for column in columns], strict=True))
 
 
-def _text(row: Row, column: Column) -> str:
-    value = row[column.key]
-    return "" if value is None else column.text(value)
+def _csv_cells(rows: Sequence[Row], column: Column) -> Sequence[object]:
+    """The values of a column, harmless; whether they are so already is seen of all at once."""
+    values = [row[column.key] for row in rows]
+    cells = [each if each is None or isinstance(each, int) else column.text(each) for each in values]
+    texts = [each for each in cells if isinstance(each, str)]
+    if "".join(texts).isprintable() and not any(map(_is_formula, texts)):
+        return cells
+    return [harmless(each) for each in cells]
+
+
+def _is_formula(text: str) -> bool:
+    return text.startswith(_FORMULA)
 
 
 def aligned(
