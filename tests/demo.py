@@ -112,6 +112,7 @@ class Node:
         self.install()
         self.configure()
         heading("Three containers get an address of each family")
+        say("  CNI_ARGS, which is not shown, names the pod of each, as the runtimes of Kubernetes do.")
         for pod in PODS:
             self.add(pod)
         if self.main_plugin == "bridge":
