@@ -6,19 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.sql.allocation import LEASE, claim, opened, sqlite_url
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    """Where the database will be."""
-    return tmp_path / "ipam" / "ipam.db"
-
-
-@pytest.fixture
-def url(path: Path) -> str:
-    """Its URL."""
-    return sqlite_url(path.parent)
+from tests.sql.allocation import LEASE, claim, opened
 
 
 def test_looking_makes_no_file(path: Path, url: str) -> None:

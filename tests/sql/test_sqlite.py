@@ -13,20 +13,8 @@ from ipam.errors import CniError, InputOutput, InvalidConfig, StoreUnavailable, 
 from ipam.model import Address, Attachment, Cause
 from ipam.store import Busy, Transaction
 from tests.daemon.calls import code, environment
-from tests.sql.allocation import LEASE, claim, config, opened, sqlite_url
+from tests.sql.allocation import LEASE, claim, config, opened
 from tests.unit.test_cost import HEAVY, imported
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    """Where the database will be."""
-    return tmp_path / "ipam" / "ipam.db"
-
-
-@pytest.fixture
-def url(path: Path) -> str:
-    """Its URL."""
-    return sqlite_url(path.parent)
 
 
 def test_the_file_appears_whole_for_its_owner_alone(path: Path, url: str) -> None:
