@@ -9,6 +9,7 @@ import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from stat import S_ISREG
 from typing import BinaryIO
 
 from ipam.audit.snapshot import LONGEST_LINE, Damaged, Reader
@@ -79,8 +80,18 @@ def _unxz(pieces: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def write(path: Path, content: Iterable[bytes], mode: int = 0o600) -> None:
-    """Write a file at once: who looks finds the old one or the whole new one. For its owner alone, on the disk."""
-    new = path.with_name(f".{path.name}.{os.getpid()}.new")
+    """Write a file at once: who looks finds the old one or the whole new one. For its owner alone, on the disk.
+
+    Of a link the file that it leads to is replaced. What is no regular file (a device, a FIFO), or is our own stdout,
+    is written to as it stands, and nothing takes its place.
+    """
+    fd = _standing(path)
+    if fd is not None:
+        with os.fdopen(fd, "wb") as file:
+            deflate(file, path.suffix, content)
+        return
+    target = Path(os.path.realpath(path))
+    new = target.with_name(f".{target.name}.{os.getpid()}.new")
     try:
         fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         with os.fdopen(fd, "wb") as file:
@@ -88,10 +99,21 @@ def write(path: Path, content: Iterable[bytes], mode: int = 0o600) -> None:
             deflate(file, path.suffix, content)
             file.flush()
             os.fsync(file.fileno())
-        new.replace(path)
+        new.replace(target)
     except BaseException:
         new.unlink(missing_ok=True)
         raise
+
+
+def _standing(path: Path) -> int | None:
+    """What is to be written to and not replaced, open; None for a file, or for nothing at all."""
+    try:
+        there = path.stat()
+    except FileNotFoundError:
+        return None
+    if os.path.samestat(there, os.fstat(1)):  # opened anew, a file would be written from its beginning on
+        return os.dup(1)
+    return None if S_ISREG(there.st_mode) else os.open(path, os.O_WRONLY | os.O_CLOEXEC)
 
 
 def deflate(file: BinaryIO, suffix: str, content: Iterable[bytes]) -> None:

@@ -45,7 +45,12 @@ class Sightings:
             seen.pop(_key(site, lease), None)
 
     def save(self, sites: Iterable[Site]) -> None:
-        """Keep the sightings of this pass, and those before it of sites that it did not look at. Raises OSError."""
+        """Keep the sightings of this pass, and those before it of sites that it did not look at. Raises OSError.
+
+        Nothing is kept where a device or a FIFO stands in the file's place.
+        """
+        if self._path.exists() and not self._path.is_file():
+            return
         looked_at = tuple(f"{site.url} {site.name} " for site in sites)
         seen = {key: first for key, first in self._before.items() if not key.startswith(looked_at)} | self._now
         self._path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
