@@ -148,6 +148,10 @@ class Store(ABC):
         """
         raise Busy
 
+    def is_there(self) -> bool:
+        """Whether there is anything in the store's place. Where there is not, the first change makes it."""
+        return True
+
     @abstractmethod
     def networks(self) -> Iterator[str]:
         """The names of the networks known, sorted."""

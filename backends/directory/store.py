@@ -175,6 +175,16 @@ class DirectoryStore(Store):
 
         return View(self._root, self._host, self._timeout)
 
+    def is_there(self) -> bool:
+        """See Store."""
+        try:
+            posix.stat(name_bytes(self._root))
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        except OSError as error:
+            raise storage_error(error, self._root) from None
+        return True
+
     def networks(self) -> Iterator[str]:
         """See Store."""
         return self._view().networks()

@@ -76,6 +76,10 @@ class Database(ABC):
     def read(self, name: str, values: Values) -> Iterator[Row]:
         """The rows of one statement, all as they were at one moment."""
 
+    def is_there(self) -> bool:
+        """Whether there is anything in its place yet."""
+        return True
+
     @abstractmethod
     def check(self) -> None:
         """Return when a transaction could be written now. Raises StoreUnavailable."""

@@ -162,6 +162,10 @@ class SqliteDatabase(Database):
         pages = _MOST_PAGES if self._stays else 0
         return SqliteSession(self._path, file.connect(self._path, self._timeout, pages), identity)
 
+    def is_there(self) -> bool:
+        """See Database."""
+        return file.identity(self._path) is not None
+
     def check(self) -> None:
         """See Database: the file, or the nearest directory above it that exists, can be written."""
         file.check_writable(self._path)

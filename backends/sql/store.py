@@ -46,6 +46,10 @@ class SqlStore(Store):
 
         return action
 
+    def is_there(self) -> bool:
+        """See Store."""
+        return self._database.is_there()
+
     def networks(self) -> Iterator[str]:
         """See Store."""
         return iter(sorted(str(name) for (name,) in self._database.read("networks", {})))

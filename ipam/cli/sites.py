@@ -7,6 +7,7 @@ from io import StringIO
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
 from ipam.cli.output import note, waiting
 from ipam.errors import InvalidConfig
@@ -79,6 +80,28 @@ def names(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list
 
 network_argument = click.argument("network", required=False, shell_complete=names)
 
+
+def _existing(ctx: click.Context, param: click.Parameter, value: Path) -> Path:
+    """Where a directory was named, it has to be there; the usual one may be missing."""
+    named = ctx.get_parameter_source(param.name or "") is not ParameterSource.DEFAULT
+    if named and not ctx.resilient_parsing and not value.is_dir():
+        raise ValueError(f"--conf-dir {value}: there is no such directory")
+    return value
+
+
+def conf_dir_option(text: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """`--conf-dir`; the command gets `conf_dir`."""
+    return click.option(
+        "--conf-dir",
+        type=click.Path(path_type=Path),
+        default=configs.DEFAULT_DIR,
+        metavar="DIR",
+        show_default=True,
+        callback=_existing,
+        help=text,
+    )
+
+
 store_option = click.option("--store", metavar="URL", help="Leases are in this store, whatever the config says.")
 
 
@@ -91,14 +114,7 @@ def options(function: Callable[..., Any]) -> Callable[..., Any]:
     with_scope.__doc__ = function.__doc__
     with_scope.__click_params__ = getattr(function, "__click_params__", [])  # type: ignore[attr-defined]
     for option in (
-        click.option(
-            "--conf-dir",
-            type=click.Path(path_type=Path),
-            default=configs.DEFAULT_DIR,
-            metavar="DIR",
-            show_default=True,
-            help="Where CNI configs lie: they tell which networks there are, their ranges and stores.",
-        ),
+        conf_dir_option("Where CNI configs lie: they tell which networks there are, their ranges and stores."),
         click.option(
             "--store",
             metavar="URL",

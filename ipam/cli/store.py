@@ -63,13 +63,15 @@ def check(url: str, password_file: str, wait: float) -> None:
     """
     with _opened(url, password_file, wait) as store:
         store.check()
+        there = store.is_there()
         networks = list(store.networks())
         begun = time.perf_counter()
         # A directory store would make the directory of a network that it has not got.
         if networks or not _url(url).startswith("file:"):
             _prove_round_trip(store, networks[0] if networks else _PROBE)
         took = (time.perf_counter() - begun) * 1000
-        print(f"usable    {_shown(url)} ({len(networks)} networks, round trip {took:.1f} ms)")
+        found = f"{len(networks)} networks, round trip {took:.1f} ms" if there else "nothing is there yet"
+        print(f"usable    {_shown(url)} ({found})")
         print(f"it is     {', '.join(sorted(store.traits)) or 'nothing beyond the minimum'}")
 
 

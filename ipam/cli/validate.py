@@ -10,6 +10,7 @@ from ipam import config
 from ipam.address import format_address, format_cidr
 from ipam.allocator import range_text
 from ipam.cli.output import note, say, write_object
+from ipam.cli.sites import conf_dir_option
 from ipam.errors import CniError, InvalidConfig
 from ipam.inspection import configs
 from ipam.inspection.refusal import refusal
@@ -33,14 +34,7 @@ INVALID = 3
 @click.command("validate", epilog=f"Exit status: 0, also with warnings; {INVALID} where the config is wrong.")
 @click.argument("conflist", type=click.Path(path_type=Path))
 @click.option("--max-pods", type=int, default=110, show_default=True, help="How many containers the node may run.")
-@click.option(
-    "--conf-dir",
-    type=click.Path(path_type=Path),
-    default=configs.DEFAULT_DIR,
-    metavar="DIR",
-    show_default=True,
-    help="Where other configs lie, whose ranges may overlap.",
-)
+@conf_dir_option("Where other configs lie, whose ranges may overlap.")
 @click.option("-o", "--output", type=click.Choice(["table", "json"]), default="table", show_default=True)
 def command(*, conflist: Path, max_pods: int, conf_dir: Path, output: str) -> int:
     """The config as the plugin will see it, and what is wrong or doubtful in it.

@@ -45,7 +45,10 @@ class Sites:
     """Every network that is found, by name and store; `problems` tells what could not be looked at."""
 
     def __init__(self, configured: Iterable[Configured], url: str | None, host: Host) -> None:
-        """The networks of the store at `url`; where it is None, of the default one and those that are configured."""
+        """The networks of the store at `url`; where it is None, of the default one and those that are configured.
+
+        Raises ValueError where nothing is at `url` and no config names it. The others come with the first lease.
+        """
         self._stores = Stores(host)
         self._found: dict[tuple[str, str], Site] = {}
         self.problems: list[str] = []
@@ -54,6 +57,8 @@ class Sites:
             known = {each.name: each for each in configured if each.network is not None}
             here = [each.name for each in configured if each.store is not None and each.store.url == url]
             self._look(StoreConfig(url), known, here)
+            if not here:
+                self._require(StoreConfig(url))
             return
         by_url: dict[str, list[Configured]] = {DEFAULT_STORE: []}
         for each in configured:
@@ -77,6 +82,15 @@ class Sites:
             self._found[name, config.shown] = Site(
                 name, config.shown, store, use.network if use else None, use.path if use else None
             )
+
+    def _require(self, config: StoreConfig) -> None:
+        try:
+            is_there = self._stores.get(config).is_there()
+        except CniError:  # which is among the problems
+            return
+        if not is_there:
+            self.close()
+            raise ValueError(f"there is no store at {config.shown}, and no config names it")
 
     def named(self, name: str | None) -> list[Site]:
         """The networks of that name (all where None), sorted. Raises ValueError where there is none of that name."""

@@ -28,6 +28,12 @@ from ipam.testing.fixtures import (
 class DurabilityContract(StoreTests):
     """What one process was answered, the next one finds."""
 
+    def test_a_store_is_there_once_something_was_claimed(self, store: Store) -> None:
+        assert store.is_there() in (True, False)
+        assert list(store.networks()) == []
+        self.add(store, "one")
+        assert store.is_there()
+
     def test_leases_and_cursors_are_there_after_reopening(self, store: Store, reopen: Callable[..., Store]) -> None:
         if Trait.DURABLE not in store.traits:
             pytest.skip("the store does not promise it")

@@ -32,7 +32,6 @@ def three(node: Node) -> Node:
 
 
 def test_the_networks_of_stores_and_of_configs_are_listed(node: Node) -> None:
-    assert node.run("networks", "-o", "json").json() == []
     path = node.configure()
     assert node.run("networks", "--store", "memory:", "-o", "json").json() == []
     node.add("c1")
