@@ -6,6 +6,7 @@ import click
 
 from ipam.cli import output, sites
 from ipam.cli.output import Column, emit, note, waiting
+from ipam.cli.steadfast import to_the_end
 from ipam.inspection.consistency import findings
 
 TYPE_CHECKING = False
@@ -32,6 +33,8 @@ def command(*, network: str | None, repair: bool, scope: Scope, output: str) -> 
     Unreadable and empty lease files, index, bitmaps and history that disagree with them, leases outside of the
     ranges, leased gateways, and attachments with two leases of one range set.
     """
+    if repair:
+        to_the_end()
     rows: list[Row] = []
     with scope.sites(network) as found:
         for site in found:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import click
 
 from ipam.cli import sites
+from ipam.cli.output import say
+from ipam.cli.steadfast import to_the_end
 from ipam.inspection.times import format_moment, parse_duration
 
 
@@ -17,9 +19,10 @@ def command(*, scope: sites.Scope, age: str, network: str | None) -> int:
 
     For a timer, where `historyKeep` does not see to it: databases, and limits of the operator's own.
     """
+    to_the_end()
     before = scope.host.clock() - parse_duration(age)
     with scope.sites(network) as found:
         for site in found:
             count = site.store.forget(site.name, before)
-            click.echo(f"{site.name}: {count} events from before {format_moment(before)} forgotten")
+            say(f"{site.name}: {count} events from before {format_moment(before)} forgotten")
     return scope.status

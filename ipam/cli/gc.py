@@ -13,6 +13,7 @@ from ipam.cli.durations import duration_option
 from ipam.cli.evidence import REST, REST_HELP, YOUNGEST, Evidence, is_still, operator, results_option
 from ipam.cli.output import Column, emit, note, waiting
 from ipam.cli.rows import ADDRESS, CONTAINER, NETWORK, POD, lease_row
+from ipam.cli.steadfast import to_the_end
 from ipam.inspection.sightings import DEFAULT_PATH, Sightings
 from ipam.inspection.staleness import LIVE, STALE, Verdict, text_of
 from ipam.inspection.times import format_duration
@@ -86,6 +87,8 @@ def command(
     runtimes; *unknown* otherwise. Only stale ones are freed, and only if an earlier pass, at least a grace period
     ago, saw them stale as well, or with --now. `ipam restore` brings a lease back while its address rests.
     """
+    if apply:
+        to_the_end()
     moment = time.clock_gettime(time.CLOCK_BOOTTIME)  # whatever is done to the clock between two passes
     with scope.sites(network) as found:
         with waiting("looking for containers"):

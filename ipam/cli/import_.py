@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from ipam.cli import output
+from ipam.cli.steadfast import to_the_end
 from ipam.plugin import this_host
 
 _EPILOG = (
@@ -27,6 +28,8 @@ _EPILOG = (
 @click.option("--dry-run", is_flag=True, help="Check everything, and write nothing.")
 def command(*, file: Path, url: str, only: str | None, adopt: bool, key: Path | None, dry_run: bool) -> None:
     """Restore the leases of a snapshot into an empty store."""
+    if not dry_run:
+        to_the_end()
     from ipam.audit.restoring import Restored, read
     from ipam.audit.source import SnapshotFile
     from ipam.model import StoreConfig

@@ -16,6 +16,7 @@ import click
 from ipam import __version__, bundle
 from ipam.cli import units
 from ipam.cli.plugins import DEFAULT_DIR, DEFAULT_NAME, Records, is_ours, is_there, sync, temporary, write
+from ipam.cli.steadfast import to_the_end
 from ipam.launcher import launcher_path, protocol_of
 
 TYPE_CHECKING = False
@@ -68,6 +69,7 @@ def command(
     launcher = None if one_shot else launcher_path()
     if launcher_only and launcher is None:
         raise ValueError("--launcher-only: there is no launcher, this package was built where no C compiler is")
+    to_the_end()
     records = records_of(cni_bin_dir, name)
     # In this order whoever calls meanwhile finds all that the executable of that moment needs.
     files = {} if launcher_only else _one_shot(records)

@@ -10,6 +10,7 @@ from ipam.cli import sites
 from ipam.cli.durations import duration_option
 from ipam.cli.evidence import REST, REST_HELP, Evidence, is_still, operator, results_option
 from ipam.cli.output import say
+from ipam.cli.steadfast import to_the_end
 from ipam.inspection.selection import one_address
 from ipam.inspection.staleness import LIVE, text_of
 from ipam.model import Cause
@@ -51,6 +52,7 @@ def command(
     """
     if bool(address) == bool(container):
         raise click.UsageError("say either an ADDRESS or --container ID")
+    to_the_end()
     wanted = one_address(address) if address else None
     with scope.sites(network) as found:
         chosen = [

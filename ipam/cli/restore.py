@@ -9,6 +9,7 @@ from ipam.allocator import holder_text
 from ipam.cli import sites
 from ipam.cli.evidence import operator
 from ipam.cli.output import say
+from ipam.cli.steadfast import to_the_end
 from ipam.inspection.restoring import last_released, restore
 from ipam.inspection.selection import one_address
 
@@ -27,6 +28,7 @@ def command(*, address: str, network: str | None, reason: str, scope: Scope) -> 
 
     Works as long as nobody else has the address: for that reason it rests for a while after a release.
     """
+    to_the_end()
     wanted = one_address(address)
     with scope.sites(network) as found:
         pasts = [(site, list(site.store.history(site.name, address=wanted))) for site in found]

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 import click
 
 from ipam.cli.output import note
+from ipam.cli.steadfast import to_the_end
 from ipam.errors import InvalidConfig
 from ipam.jsontext import quote
 from ipam.model import IPV6, Address, Attachment, Cause, Lease, Range, StoreConfig
@@ -84,6 +85,7 @@ def upgrade(url: str, password_file: str, wait: float) -> None:
 
     Once, from one node, before plugins of this version use it. SQLite's files need nobody for that.
     """
+    to_the_end()
     with _opened(url, password_file, wait) as store:
         print(f"{_shown(url)}: {store.upgrade()}")
 
@@ -106,6 +108,8 @@ def migrate(
     """
     from ipam.migration import move
 
+    if not dry_run:
+        to_the_end()
     if _url(source) == _url(target):
         raise InvalidConfig("FROM and TO are the same store")
     with _opened(source, password_file, wait) as old, _opened(target, password_file, wait) as new:

@@ -9,6 +9,7 @@ import click
 from ipam.cli import units
 from ipam.cli.install import locked, places, records_of
 from ipam.cli.plugins import is_ours, is_there
+from ipam.cli.steadfast import to_the_end
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ def command(*, cni_bin_dir: Path, name: str, systemd: bool, systemd_dir: Path, t
 
     Leases and history stay where they are.
     """
+    to_the_end()
     records = records_of(cni_bin_dir, name)
     removed = records.directory.is_dir() and _remove(records)
     if systemd:
