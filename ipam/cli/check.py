@@ -47,7 +47,7 @@ def command(*, network: str | None, repair: bool, scope: Scope, output: str) -> 
                 before = after
             rows += [_row(site, finding) for finding in before]
     if rows or output != "table":
-        emit(rows, COLUMNS, output)
+        emit(rows, COLUMNS, output, (Column("store"),))
     return FOUND if rows else scope.status
 
 

@@ -12,7 +12,7 @@ from ipam.cli import output, sites
 from ipam.cli.durations import duration_option
 from ipam.cli.evidence import REST, REST_HELP, YOUNGEST, Evidence, is_still, operator, results_option
 from ipam.cli.output import Column, emit, note, waiting
-from ipam.cli.rows import ADDRESS, CONTAINER, NETWORK, POD, lease_row
+from ipam.cli.rows import ADDRESS, CONTAINER, LEASE, LEASE_MORE, NETWORK, POD, lease_row
 from ipam.cli.steadfast import to_the_end
 from ipam.inspection.sightings import DEFAULT_PATH, Sightings
 from ipam.inspection.staleness import LIVE, STALE, Verdict, text_of
@@ -39,6 +39,7 @@ COLUMNS = (
     Column("action"),
     Column("evidence", "; ".join),
 )
+MORE = (*(column for column in LEASE if column not in COLUMNS), *LEASE_MORE)
 
 
 class Candidate(NamedTuple):
@@ -47,7 +48,7 @@ class Candidate(NamedTuple):
     site: Site
     lease: Lease
     verdict: Verdict
-    action: str = "-"
+    action: str | None = None
     due: bool = False
 
 
@@ -102,7 +103,7 @@ def command(
         if apply:
             judged = _freed(judged, rest, operator(reason), sightings)
         _keep(sightings, found)
-        emit([_row(each) for each in judged if everything or each.verdict.says != LIVE], COLUMNS, output)
+        emit([_row(each) for each in judged if everything or each.verdict.says != LIVE], COLUMNS, output, MORE)
     if not apply and any(each.due for each in judged):
         note(f"nothing was freed: `ipam gc --apply{' --now' if now else ''}` frees what is due")
     return scope.status

@@ -12,7 +12,7 @@ import click
 
 from ipam.cli import output, sites
 from ipam.cli.output import aligned, counted, emit, end_at_once, write_csv
-from ipam.cli.rows import EVENT, event_row
+from ipam.cli.rows import EVENT, EVENT_MORE, event_row
 from ipam.inspection.selection import Selection
 from ipam.inspection.times import MOMENTS, parse_moment
 
@@ -66,7 +66,7 @@ def command(
         if follow:
             _follow(found, wanted, first, output)
         events = counted(_merged(found, wanted, first), "reading history")
-        emit((event_row(event) for event in events if end is None or event.time < end), EVENT, output)
+        emit((event_row(event) for event in events if end is None or event.time < end), EVENT, output, EVENT_MORE)
     return scope.status
 
 
@@ -106,7 +106,7 @@ def _print(events: list[Event], output: str, widths: list[int], *, titles: bool)
         sys.stdout.writelines(f"{json.dumps(row)}\n" for row in rows)
         return
     if output == "csv":
-        write_csv(rows, EVENT, titles=titles)
+        write_csv(rows, (*EVENT, *EVENT_MORE), titles=titles)
         return
     lines = aligned(rows, EVENT, widths=widths)
     sys.stdout.writelines(f"{line}\n" for number, line in enumerate(lines) if number or titles)

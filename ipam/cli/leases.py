@@ -10,7 +10,7 @@ import click
 
 from ipam.cli import output, sites
 from ipam.cli.output import emit, end_at_once, is_terminal
-from ipam.cli.rows import LEASE, lease_row
+from ipam.cli.rows import LEASE, LEASE_MORE, lease_row
 from ipam.inspection.selection import ORDERS, Selection
 
 TYPE_CHECKING = False
@@ -58,7 +58,7 @@ def command(
             if watch and is_terminal(sys.stdout):
                 sys.stdout.write("\x1b[H\x1b[J")
             chosen = ((site, lease) for site in found for lease in _leases(site, wanted, sort, scope, stale=stale))
-            emit((lease_row(site, lease) for site, lease in chosen), LEASE, output)
+            emit((lease_row(site, lease) for site, lease in chosen), LEASE, output, LEASE_MORE)
         if not watch:
             return scope.status
         sys.stdout.flush()

@@ -46,7 +46,8 @@ option = click.option(
 class Column:
     """One column: the key in a row, and what a table shows of its value.
 
-    `style` gives the rich style of a value, on terminals; `narrow` a shorter text for them.
+    `style` gives the rich style of a value, on terminals; `narrow` a shorter text for them. CSV has the same text, or,
+    where `plain`, the number that JSON has.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class Column:
         right: bool = False,
         style: Callable[[Any], str] | None = None,
         narrow: Callable[[str], str] | None = None,
+        plain: bool = False,
     ) -> None:
         self.key = key
         self.title = key.replace("_", " ").upper() if title is None else title
@@ -65,6 +67,7 @@ class Column:
         self.right = right
         self.style = style
         self.narrow = narrow
+        self.plain = plain
 
     def cells(self, rows: Iterable[Row], *, narrow: bool = False) -> list[str]:
         """The values as a table shows them; `-` where there is none."""
@@ -95,15 +98,15 @@ def harmless(value: object) -> object:
     return f"'{text}" if text.startswith(_FORMULA) or value.startswith(_FORMULA) else text
 
 
-def emit(rows: Iterable[Row], columns: Sequence[Column], output: str) -> None:
-    """Print rows: as a table of `columns`, as CSV with the same columns, or as one JSON array with every key.
+def emit(rows: Iterable[Row], columns: Sequence[Column], output: str, more: Sequence[Column] = ()) -> None:
+    """Print rows: as a table of `columns`, as CSV with those and `more`, or as one JSON array with every key.
 
     JSON has one row a line and is pure ASCII; times in it are seconds since the epoch.
     """
     if output == "json":
         write_json(rows)
     elif output == "csv":
-        write_csv(rows, columns)
+        write_csv(rows, (*columns, *more))
     else:
         listed = list(rows)
         seen = is_terminal(sys.stdout)
@@ -141,12 +144,15 @@ def write_csv(rows: Iterable[Row], columns: Sequence[Column], *, titles: bool = 
 
 def _csv_cells(rows: Sequence[Row], column: Column) -> Sequence[object]:
     """The values of a column, harmless; whether they are so already is seen of all at once."""
-    values = [row[column.key] for row in rows]
-    cells = [each if each is None or isinstance(each, int) else column.text(each) for each in values]
+    cells = [_value(row[column.key], column) for row in rows]
     texts = [each for each in cells if isinstance(each, str)]
     if "".join(texts).isprintable() and not any(map(_is_formula, texts)):
         return cells
     return [harmless(each) for each in cells]
+
+
+def _value(value: object, column: Column) -> object:
+    return value if value is None or column.plain or isinstance(value, int) else column.text(value)
 
 
 def _is_formula(text: str) -> bool:

@@ -82,6 +82,9 @@ SINCE = Column("since", format_moment)
 
 LEASE = (NETWORK, ADDRESS, CONTAINER, IFNAME, NAMESPACE, POD, NODE, RANGE_SET, SINCE)
 
+LEASE_MORE = (Column("uid"), Column("boot"), Column("subnet"), Column("store"))
+"""What CSV has of a lease beyond that."""
+
 EVENT = (
     Column("time", format_moment),
     NETWORK,
@@ -95,3 +98,6 @@ EVENT = (
     NODE,
     Column("note"),
 )
+
+EVENT_MORE = (Column("uid"), Column("boot"), RANGE_SET, SINCE)
+"""What CSV has of an event beyond that."""

@@ -65,10 +65,10 @@ COLUMNS = (
     Column("leased", _number, right=True),
     Column("resting", _number, right=True),
     Column("free", _number, right=True),
-    Column("used", _percent, right=True),
+    Column("used", _percent, right=True, plain=True),
     Column("last_hour", _change, right=True),
     Column("last_day", _change, right=True),
-    Column("exhausted_in", _time_left, title="FULL IN", right=True),
+    Column("exhausted_in", _time_left, title="FULL IN", right=True, plain=True),
 )
 
 
@@ -89,7 +89,7 @@ def command(*, network: str | None, scope: Scope, output: str) -> int:
             columns = (*COLUMNS[:8], BAR, *COLUMNS[8:])
         if output != "table" or any(row["unusable"] for row in rows):
             columns = (*columns[:6], UNUSABLE, *columns[6:])
-        emit(rows, columns, output)
+        emit(rows, columns, output, (Column("store"),))
         for name in sorted({row["network"] for row in rows if row["unusable"]}):
             note(f"network {name}: something that is no lease keeps addresses; `ipam check {name}` tells what")
         for site in found:

@@ -10,7 +10,19 @@ from ipam.address import format_address
 from ipam.allocator import holder_text
 from ipam.cli import output, sites
 from ipam.cli.output import Column, counted, emit, note
-from ipam.cli.rows import ADDRESS, CONTAINER, IFNAME, NAMESPACE, NETWORK, NODE, POD, lease_row
+from ipam.cli.rows import (
+    ADDRESS,
+    CONTAINER,
+    IFNAME,
+    LEASE_MORE,
+    NAMESPACE,
+    NETWORK,
+    NODE,
+    POD,
+    RANGE_SET,
+    SINCE,
+    lease_row,
+)
 from ipam.inspection.holdings import at, holdings
 from ipam.inspection.selection import one_address
 from ipam.inspection.times import MOMENTS, format_moment, parse_moment
@@ -44,6 +56,7 @@ COLUMNS = (
     Column("ended_by", title="ENDED BY"),
     Column("end_note", title="NOTE"),
 )
+MORE = (*LEASE_MORE, RANGE_SET, SINCE, Column("cause"), Column("note"))
 
 
 @click.command(
@@ -77,7 +90,7 @@ def command(*, address: str, time: str | None, network: str | None, scope: Scope
                 until = "" if since == NEVER else f" before {format_moment(since)}"
                 forgotten.append(f"on {site.name}{until}")
     if rows or output != "table":
-        emit(rows, COLUMNS, output)
+        emit(rows, COLUMNS, output, MORE)
     if rows:
         return scope.status
     told = f"{format_address(wanted)} at {format_moment(then)}"

@@ -79,7 +79,7 @@ def test_nothing_is_freed_without_being_told(node: Node, alive: Namespace, gc: G
     node.add("gone")
     seen = gc("--now")
     assert {name: row["verdict"] for name, row in seen.items()} == {"alive": "live", "gone": "stale"}
-    assert [row["action"] for row in seen.values()] == ["-", "due"]
+    assert [row["action"] for row in seen.values()] == [None, "due"]
     assert held(node) == {"alive", "gone"}
 
 
@@ -93,7 +93,7 @@ def test_what_is_stale_in_two_passes_a_grace_period_apart_is_freed(node: Node, a
     while (said := gc("--apply", "--grace", "2s"))["gone"]["action"] != "freed":
         assert time.monotonic() < deadline
         time.sleep(0.3)
-    assert said["alive"]["action"] == "-"
+    assert said["alive"]["action"] is None
     assert held(node) == {"alive"}
     event = node.run("history", "-o", "json").json()[-1]
     assert (event["cause"], event["container"]) == ("gc", "gone")
