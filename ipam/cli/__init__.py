@@ -11,6 +11,7 @@ import click
 
 from ipam import __version__
 from ipam.errors import CniError
+from ipam.inspection.mistakes import Mistake
 
 COMMANDS = {
     "install": "put the plugin into a CNI bin directory",
@@ -69,14 +70,15 @@ class Commands(click.Group):
             formatter.write_dl(list(COMMANDS.items()))
 
     def invoke(self, ctx: click.Context) -> object:
-        """See Group. What a command raises for people to read becomes one line on stderr, and exit status 1."""
+        """See Group. What a command raises for people to read becomes one line on stderr, and exit status 1 or 2."""
         try:
             return super().invoke(ctx)
         except BrokenPipeError:
             raise Unread from None
         except (CniError, OSError, ValueError) as error:
             details = getattr(error, "details", "")
-            raise Failure(f"ipam {ctx.invoked_subcommand}: {error}" + (f"; {details}" if details else "")) from error
+            text = f"ipam {ctx.invoked_subcommand}: {error}" + (f"; {details}" if details else "")
+            raise (WrongCall if isinstance(error, Mistake) else Failure)(text) from error
 
 
 class Failure(click.ClickException):
@@ -87,6 +89,18 @@ class Failure(click.ClickException):
         from ipam.cli.output import note
 
         note(self.message)
+
+
+class WrongCall(Failure):
+    """A command was called with a value that is none of its kind."""
+
+    exit_code = 2
+
+
+class Denial(Failure):
+    """The answer is no."""
+
+    exit_code = 3
 
 
 class Unread(Exception):

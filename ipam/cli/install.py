@@ -17,6 +17,7 @@ from ipam import __version__, bundle
 from ipam.cli import units
 from ipam.cli.plugins import DEFAULT_DIR, DEFAULT_NAME, Records, is_ours, is_there, sync, temporary, write
 from ipam.cli.steadfast import to_the_end
+from ipam.inspection.mistakes import Mistake
 from ipam.launcher import launcher_path, protocol_of
 
 TYPE_CHECKING = False
@@ -119,9 +120,9 @@ def _described(launcher: Path | None, *, launcher_only: bool) -> str:
 
 
 def records_of(directory: Path, name: str) -> Records:
-    """Where the plugin and its records are. Raises ValueError for a name that is none."""
+    """Where the plugin and its records are. Raises Mistake for a name that is none."""
     if not name or "/" in name or name.startswith("."):
-        raise ValueError(f"--name must be a plain file name, not {name!r}")
+        raise Mistake(f"--name must be a plain file name, not {name!r}")
     return Records(directory.resolve(), name)
 
 

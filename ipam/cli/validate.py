@@ -9,6 +9,7 @@ import click
 from ipam import config
 from ipam.address import format_address, format_cidr
 from ipam.allocator import range_text
+from ipam.cli import Denial
 from ipam.cli.output import note, say, write_object
 from ipam.cli.sites import conf_dir_option
 from ipam.errors import CniError, InvalidConfig
@@ -62,7 +63,7 @@ def _uses(conflist: Path) -> list[Configured]:
     try:
         uses = configs.read_file(conflist)
     except CniError as error:
-        raise ValueError(f"{conflist}: {error}") from None
+        raise Denial(f"ipam validate: {conflist}: {error}") from None
     if not uses:
         raise ValueError(f"{conflist}: no plugin in it has an ipam section of type host-local")
     return uses

@@ -13,8 +13,10 @@ from pathlib import Path
 from ipam.daemon import systemd
 from ipam.daemon.server import Server
 from ipam.errors import CniError
+from ipam.inspection.mistakes import Mistake
 from ipam.plugin import this_host
 
+CALLED_WRONGLY = 2
 _BACKLOG = 4096
 
 
@@ -24,7 +26,8 @@ def main(arguments: list[str]) -> None:
         _serve(Path(arguments[0]), *arguments[1:2])
     except (CniError, OSError, ValueError) as error:
         details = getattr(error, "details", "")
-        sys.exit(f"ipam serve: {error}" + (f"; {details}" if details else ""))
+        sys.stderr.write(f"ipam serve: {error}" + (f"; {details}" if details else "") + "\n")
+        sys.exit(CALLED_WRONGLY if isinstance(error, Mistake) else 1)
 
 
 def _serve(path: Path, metrics: str = "") -> None:

@@ -22,6 +22,7 @@ from ipam.audit.metrics import StoreCollector, exposition
 from ipam.daemon.executor import Executor
 from ipam.daemon.statistics import BOUNDS, Statistics
 from ipam.inspection import configs
+from ipam.inspection.mistakes import Mistake
 from ipam.inspection.sites import Sites
 from ipam.model import Host
 
@@ -109,7 +110,7 @@ class Figures:
 def start(address: str, text: Callable[[], bytes]) -> None:
     """Serve `text()` from a thread, at `127.0.0.1:9753`, `[::1]:9753` or the path of a socket to be made.
 
-    Raises ValueError for an address that others could reach, OSError where it cannot be had.
+    Raises Mistake for an address that is none, or that others could reach, OSError where it cannot be had.
     """
     server = _listen(address, _answering(text))
     Thread(target=server.serve_forever, daemon=True, name="metrics").start()
@@ -131,9 +132,9 @@ def _listen(address: str, handler: type[BaseHTTPRequestHandler]) -> BaseServer:
         host = ip_address(name.strip("[]"))
         number = int(port)
     except ValueError:
-        raise ValueError(f"--metrics takes 127.0.0.1:PORT, [::1]:PORT or /path, not {address!r}") from None
+        raise Mistake(f"--metrics takes 127.0.0.1:PORT, [::1]:PORT or /path, not {address!r}") from None
     if not colon or not host.is_loopback:
-        raise ValueError(f"--metrics listens on loopback alone, not at {address!r}: put a proxy before it")
+        raise Mistake(f"--metrics listens on loopback alone, not at {address!r}: put a proxy before it")
     server = type("Server", (TCPServer,), {
         "address_family": socket.AF_INET6 if host.version == 6 else socket.AF_INET,
         "allow_reuse_address": True,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ipam.address import network_of, parse_address, parse_cidr
+from ipam.inspection.mistakes import Mistake
 from ipam.model import WIDTH, Address, Value
 
 TYPE_CHECKING = False
@@ -30,7 +31,7 @@ class Selection(Value):
     __slots__ = ("container", "first", "last", "pod")
 
     def __init__(self, pod: str = "", container: str = "", address: str = "") -> None:
-        """`address` is an address or a CIDR. Raises ValueError where it is neither."""
+        """`address` is an address or a CIDR. Raises Mistake where it is neither."""
         self.pod = pod
         self.container = container
         self.first: Address | None = None
@@ -52,10 +53,10 @@ class Selection(Value):
 
 
 def one_address(text: str) -> Address:
-    """The address that somebody typed. Raises ValueError."""
+    """The address that somebody typed. Raises Mistake."""
     address = parse_address(text)
     if address is None:
-        raise ValueError(f"{text!r} is no IP address")
+        raise Mistake(f"{text!r} is no IP address")
     return address
 
 
@@ -65,7 +66,7 @@ def _bounds(text: str) -> tuple[Address, Address]:
         return address, address
     parsed = parse_cidr(text)
     if parsed is None:
-        raise ValueError(f"{text!r} is neither an address nor a CIDR such as 10.1.0.0/16")
+        raise Mistake(f"{text!r} is neither an address nor a CIDR such as 10.1.0.0/16")
     address, prefix = parsed
     first = network_of(address, prefix)
     last = first | (1 << WIDTH[address.family] - prefix) - 1

@@ -6,6 +6,8 @@ import re
 from datetime import datetime, timedelta
 from functools import lru_cache
 
+from ipam.inspection.mistakes import Mistake
+
 _SECONDS = {"s": 1, "sec": 1, "second": 1, "m": 60, "min": 60, "minute": 60, "h": 3600, "hour": 3600}
 _SECONDS |= {"d": 86400, "day": 86400, "w": 604800, "week": 604800}
 _PIECE = re.compile(r"(\d+(?:\.\d+)?)\s*([a-z]+)\s*,?\s*")
@@ -28,7 +30,7 @@ def parse_moment(text: str, now: datetime) -> float:
     """The moment that `text` means, in seconds since the epoch; what lies before that is 0.
 
     What names no zone is in that of `now`, or in the local one, with the offset of its day, where `now` has none. A
-    time of day without a date is the last one that has been. Raises ValueError.
+    time of day without a date is the last one that has been. Raises Mistake.
     """
     words = text.strip().lower()
     if re.fullmatch(r"\d{5,}(\.\d+)?", words) and not _DATE.fullmatch(words):
@@ -41,7 +43,7 @@ def parse_moment(text: str, now: datetime) -> float:
         day = _day_and_clock(words, now)
         moment = day if day is not None else datetime.fromisoformat(text.strip())
     except (ValueError, OverflowError):
-        raise ValueError(f"{text!r} is no time that is understood here: say {MOMENTS}") from None
+        raise Mistake(f"{text!r} is no time that is understood here: say {MOMENTS}") from None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=now.tzinfo)
     try:
@@ -53,7 +55,7 @@ def parse_moment(text: str, now: datetime) -> float:
 
 def _within(seconds: float, text: str) -> float:
     if seconds > _LATEST:
-        raise ValueError(f"{text!r} is not in seconds since the epoch: it lies behind the year 9999")
+        raise Mistake(f"{text!r} is not in seconds since the epoch: it lies behind the year 9999")
     return seconds
 
 
@@ -80,7 +82,7 @@ def _at(day: datetime, clock: str) -> datetime:
 
 
 def parse_duration(text: str) -> float:
-    """Seconds, from `90`, `90s`, `1h30m`, `2 hours`. Raises ValueError."""
+    """Seconds, from `90`, `90s`, `1h30m`, `2 hours`. Raises Mistake."""
     words = text.strip().lower()
     if re.fullmatch(r"\d+(\.\d+)?", words):
         return float(words)
@@ -91,7 +93,7 @@ def parse_duration(text: str) -> float:
             break
         seconds, place = seconds + float(found[1]) * _SECONDS[unit], found.end()
     if not words or place != len(words):
-        raise ValueError(f"{text!r} is no duration: say 90s, 15m, 2h, 1d, or seconds")
+        raise Mistake(f"{text!r} is no duration: say 90s, 15m, 2h, 1d, or seconds")
     return seconds
 
 
