@@ -6,11 +6,16 @@ from ipam import jsontext
 from ipam.cni import parse_requested
 from ipam.errors import InvalidConfig, Undecodable
 from ipam.jsontext import quote
-from ipam.model import Attachment, Network, StoreConfig, valid_name
+from ipam.model import Network, StoreConfig, valid_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TypeVar
+
     from ipam.model import Address
+
+    T = TypeVar("T")
 
 DEFAULT_DATA_DIR = "/var/lib/cni/networks"
 DEFAULT_LOCK_TIMEOUT = 10.0
@@ -98,7 +103,7 @@ def items(conf: Object, key: str, path: str) -> list[object]:
 
 
 def store_config(conf: Object, *, strict: bool = True) -> StoreConfig:
-    """Where the leases are kept. Not `strict` (DEL, GC): what does not say *where* may be wrong."""
+    """Where the leases are kept. Not `strict` (DEL, GC): what does not say *where* may be wrong, each key by itself."""
     ipam = ipam_of(conf)
     data_dir, url = text(ipam, "dataDir", "ipam.dataDir"), text(ipam, "store", "ipam.store")
     if data_dir and not data_dir.startswith("/"):
@@ -118,13 +123,22 @@ def store_config(conf: Object, *, strict: bool = True) -> StoreConfig:
     password_file = text(ipam, "passwordFile", "ipam.passwordFile")
     if password_file and not password_file.startswith("/"):
         raise InvalidConfig(f"ipam.passwordFile must be an absolute path, not {quote(password_file)}")
+    timeout = _read(_lock_timeout, ipam, DEFAULT_LOCK_TIMEOUT, strict=strict)
+    durable, node = (
+        _read(_durable, ipam, DURABILITY["boot"], strict=strict),
+        _read(_node_name, ipam, None, strict=strict),
+    )
+    keep = _read(_keep, ipam, (0.0, 0), strict=strict)
+    return StoreConfig(url, lock_timeout=timeout, durable=durable, node=node, password_file=password_file, keep=keep)
+
+
+def _read(read: Callable[[Object], T], ipam: Object, otherwise: T, *, strict: bool) -> T:
     try:
-        timeout, durable, node, keep = _lock_timeout(ipam), _durable(ipam), _node_name(ipam), _keep(ipam)
+        return read(ipam)
     except InvalidConfig:
         if strict:
             raise
-        timeout, durable, node, keep = DEFAULT_LOCK_TIMEOUT, False, "", (0.0, 0)
-    return StoreConfig(url, lock_timeout=timeout, durable=durable, node=node, password_file=password_file, keep=keep)
+        return otherwise
 
 
 def _keep(ipam: Object) -> tuple[float, int]:
@@ -135,7 +149,7 @@ def _keep(ipam: Object) -> tuple[float, int]:
     return keeping.parse(ipam["historykeep"])
 
 
-def _node_name(ipam: Object) -> str:
+def _node_name(ipam: Object) -> str | None:
     name = text(ipam, "nodeName", "ipam.nodeName")
     if name and (not valid_name(name) or len(name) > LONGEST_NODE_NAME):
         raise InvalidConfig(
@@ -178,14 +192,15 @@ def network(conf: Object, version: str, args_ip: Address | None) -> Network:
 def _requested(conf: Object, runtime: Object, args_ip: Address | None) -> tuple[Address, ...]:
     """The addresses asked for, each once. CNI_ARGS counts only where `args` has none (CONVENTIONS, args)."""
     cni = section(section(conf, "args", "args"), "cni", "args.cni")
-    addresses = [_address(item, "args.cni.ips") for item in items(cni, "ips", "args.cni.ips")]
+    addresses = [requested_address(item, "args.cni.ips") for item in items(cni, "ips", "args.cni.ips")]
     if not addresses and args_ip is not None:
         addresses.append(args_ip)
-    addresses += [_address(item, "runtimeConfig.ips") for item in items(runtime, "ips", "runtimeConfig.ips")]
+    addresses += [requested_address(item, "runtimeConfig.ips") for item in items(runtime, "ips", "runtimeConfig.ips")]
     return tuple(dict.fromkeys(addresses))
 
 
-def _address(value: object, path: str) -> Address:
+def requested_address(value: object, path: str) -> Address:
+    """The address that the value under `path` spells, with or without a length. Raises InvalidConfig."""
     address = parse_requested(value) if isinstance(value, str) else None
     if address is None:
         shown = quote(value)
@@ -193,41 +208,6 @@ def _address(value: object, path: str) -> Address:
             f"invalid IP address {shown[1:-1]}", f"{path} takes addresses, with or without /length, not {shown}"
         )
     return address
-
-
-def valid_attachments(conf: Object) -> set[Attachment] | None:
-    """GC's `cni.dev/valid-attachments` (older: `cni.dev/attachments`); None where the key is absent.
-
-    A null list is an empty one: no attachment is valid. Raises InvalidConfig for anything unreadable,
-    since releasing on a guess would free live addresses.
-    """
-    for key in ATTACHMENT_KEYS:
-        if key in conf:
-            return {_attachment(item, f"{key}[{place}]") for place, item in enumerate(items(conf, key, key))}
-    return None
-
-
-def _attachment(value: object, path: str) -> Attachment:
-    if not isinstance(value, dict):
-        raise InvalidConfig(f"{path} must be an object with containerID and ifname, not {quote(value)}")
-    entry = fields(value)
-    who = Attachment(text(entry, "containerID", f"{path}.containerID"), text(entry, "ifname", f"{path}.ifname"))
-    if not who.container_id:
-        raise InvalidConfig(f"{path} has no containerID: {quote(value)}")
-    return who
-
-
-def previous_addresses(conf: Object) -> list[Address] | None:
-    """The addresses in prevResult, in any version's form; None where there is no prevResult."""
-    if "prevresult" not in conf:
-        return None
-    previous = section(conf, "prevResult", "prevResult")
-    texts: list[object] = []
-    for item in items(previous, "ips", "prevResult.ips"):
-        if not isinstance(item, dict):
-            raise InvalidConfig(f"prevResult.ips must hold objects, not {quote(item)}")
-        texts.append(fields(item).get("address"))
-    return [_address(value, "prevResult.ips.address") for value in texts]
 
 
 class Config:

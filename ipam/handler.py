@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posix
 
-from ipam import __version__, allocator, cni, config
+from ipam import __version__, allocator, attachments, cni, config
 from ipam.errors import BadEnvironment, CniError, InputOutput, NotReady, StoreUnavailable, TryAgain
 from ipam.model import Attachment, Cause
 from ipam.request import Reply, Request, Work
@@ -149,7 +149,8 @@ def _delete(request: Request, conf: Config, host: Host, stores: Stores) -> Work:
     store, host = stores.get(store_config), host.named(store_config.node)
 
     def change(tx: Transaction) -> None:
-        allocator.reclaim_after_reboot(tx, host, shared=_is_shared(store))
+        if store_config.node is not None:
+            allocator.reclaim_after_reboot(tx, host, shared=_is_shared(store))
         allocator.release(tx, who, Cause.DEL, cni.traceparent(request.env))
 
     return Work(store, conf.name(), change)
@@ -159,14 +160,16 @@ def _check(request: Request, conf: Config, _host: Host, stores: Stores) -> Work:
     who = _attachment(request)
     args_ip, _pod = cni.parse_args(request.env.get("CNI_ARGS", ""))
     network = conf.network(args_ip)
-    previous = config.previous_addresses(conf.object)
+    previous = attachments.previous_addresses(conf.object)
     store = stores.get(conf.store())
     return Work(store, network.name, lambda tx: allocator.check(tx, network, who, previous))
 
 
 def _collect(_request: Request, conf: Config, host: Host, stores: Stores) -> Work | Reply:
-    valid = config.valid_attachments(conf.object)
+    valid = attachments.valid_attachments(conf.object)
     store_config = conf.store(strict=False)
+    if store_config.node is None:
+        conf.store()  # which says what is wrong with its name
     store, host = stores.get(store_config), host.named(store_config.node)
     if valid is None:
         return Reply(0)

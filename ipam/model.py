@@ -170,16 +170,16 @@ class Network(Value):
 class StoreConfig(Value):
     """Which store to open and how: its URL, how long to wait for it (seconds), whether to wait for the disk.
 
-    `durable` is `durability: full`: answer only when a power cut could not undo the change. `node` is what this
-    node is called there, its host name where empty. `password_file` is the path of a file with the password for
-    the URL, or empty. `keep` is how much history stays: seconds and bytes, 0 where there is no limit.
+    `durable`: answer only when a power cut could not undo the change. `node` is what this node is called there, its
+    host name where empty; None: nobody can tell, so that nothing is done in any node's name. `password_file` is the
+    path of a file with the URL's password, or empty; `keep` how much history stays: seconds and bytes, 0: no limit.
     """
 
     __slots__ = ("durable", "keep", "lock_timeout", "node", "password_file", "url")
 
     def __init__(
-        self, url: str, *, lock_timeout: float = 10.0, durable: bool = False, node: str = "", password_file: str = "",
-        keep: tuple[float, int] = (0.0, 0),
+        self, url: str, *, lock_timeout: float = 10.0, durable: bool = False, node: str | None = "",
+        password_file: str = "", keep: tuple[float, int] = (0.0, 0),
     ) -> None:  # fmt: skip
         self.url = url
         self.lock_timeout = lock_timeout
@@ -289,8 +289,8 @@ class Host(Value):
         self.boot = boot
         self.clock = clock
 
-    def named(self, node: str) -> Host:
-        """The same host under the name that a config gives it; its own where that is empty."""
+    def named(self, node: str | None) -> Host:
+        """The same host under the name that a config gives it; its own where it gives none."""
         return Host(node, self.boot, self.clock) if node else self
 
 

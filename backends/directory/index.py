@@ -156,7 +156,8 @@ class Index:
         """
         moment = max(1, int(now * 1e9) - _PAST)
         posix.utime(network, ns=(moment, moment))
-        return moment, posix.fstat(network).st_ctime_ns
+        status = posix.fstat(network)  # a file system may keep whole seconds alone
+        return status.st_mtime_ns, status.st_ctime_ns
 
     def stamp(self, times: tuple[int, int], history: int) -> None:
         """Declare the table current for a directory with these times: call it last, under the lock."""

@@ -152,6 +152,7 @@ class Cursor:
     def close(self) -> None:
         """Let go of the file."""
         self._file.close()
+        self._length = -1
 
 
 def cursors(directory: int) -> dict[int, Address]:

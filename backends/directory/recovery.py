@@ -32,6 +32,7 @@ def recover(place: Place, network: str, host: Host) -> None:
     Call it under the lock. The lease files have the last word on who holds what; an empty one is what a
     killed Go host-local leaves behind, and is removed.
     """
+    place.journal.close()  # what it knows of history may be of another one by now
     scan = Scan(place.leases)
     for address in scan.debris:
         try:

@@ -36,8 +36,7 @@ class Bitmaps:
         key = (family, block)
         bits = self._blocks.get(key)
         if bits is None:
-            if len(self._blocks) >= _MOST_KNOWN:
-                self.close()
+            self._make_room()
             try:
                 fd = self._file(key).open(posix.O_RDWR)
             except FileNotFoundError:
@@ -50,6 +49,8 @@ class Bitmaps:
     def write(self, family: int, block: int, bits: int, first: int, last: int) -> None:
         """Put the bytes from the `first` to the `last` of a block of `bits` into its file."""
         key = (family, block)
+        if key not in self._files:
+            self._make_room()
         part = bits >> (first * 8) & (1 << (last - first + 1) * 8) - 1
         fd = self._file(key).open(posix.O_RDWR | posix.O_CREAT)
         posix.pwrite(fd, part.to_bytes(last - first + 1, "little"), first)
@@ -59,6 +60,10 @@ class Bitmaps:
         if key not in self._files:
             self._files[key] = KeptFile(_file_name(*key), self._directory)
         return self._files[key]
+
+    def _make_room(self) -> None:
+        if max(len(self._blocks), len(self._files)) >= _MOST_KNOWN:
+            self.close()
 
     def forget(self) -> None:
         """Read the files again when they are needed."""

@@ -11,6 +11,9 @@ from backends.directory.files import close
 from ipam.errors import TryAgain
 from ipam.jsontext import quote
 
+_AGAIN = 0.1
+"""Seconds after which the alarm comes again: the first one may come before flock(2) has begun to wait."""
+
 
 class _Expired(Exception):
     pass
@@ -43,7 +46,7 @@ def _block(fd: int, timeout: float, how: int) -> None:
         raise _Expired
 
     before = _signal.signal(_signal.SIGALRM, expire)
-    _signal.setitimer(_signal.ITIMER_REAL, timeout)
+    _signal.setitimer(_signal.ITIMER_REAL, timeout, _AGAIN)
     try:
         flock(fd, how)
     finally:

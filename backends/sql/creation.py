@@ -7,6 +7,7 @@ import posix
 
 from backends.directory.files import close, name_bytes
 from backends.sql.database import SCHEMA
+from backends.sql.file import exists
 from backends.sql.generated import TABLES
 from ipam.errors import InputOutput
 
@@ -23,6 +24,8 @@ def create_database(path: str) -> None:
         close(posix.open(name_bytes(temporary), posix.O_WRONLY | posix.O_CREAT | posix.O_EXCL, 0o600))
         try:
             _fill(temporary)
+            if not exists(path):
+                _remove_log(path)  # of a file that was removed: it would be taken for the log of this one
             posix.link(name_bytes(temporary), name_bytes(path))
         except FileExistsError:
             return
@@ -50,8 +53,17 @@ def _fill(path: str) -> None:
 
 
 def _remove(path: str) -> None:
-    for suffix in ("", "-wal", "-shm", "-journal"):
-        try:
-            posix.unlink(name_bytes(path + suffix))
-        except FileNotFoundError:
-            continue
+    _unlink(path)
+    _remove_log(path)
+
+
+def _remove_log(path: str) -> None:
+    for suffix in ("-wal", "-shm", "-journal"):
+        _unlink(path + suffix)
+
+
+def _unlink(path: str) -> None:
+    try:
+        posix.unlink(name_bytes(path))
+    except FileNotFoundError:
+        return

@@ -92,7 +92,7 @@ def connect(path: str, timeout: float, log_pages: int) -> _sqlite3.Connection:
     StoreUnavailable where the file has another journal than SQLite's write-ahead log; an error of the driver's.
     """
     mode = "rw" if posix.access(name_bytes(path), posix.W_OK) else "ro"
-    still = mode == "ro" and not _exists(f"{path}-wal")  # all is in the file, and SQLite would want to make a log
+    still = mode == "ro" and not exists(f"{path}-wal")  # all is in the file, and SQLite would want to make a log
     if still and not _stays_as_it_is(path):
         return _copy(path)
     if still:
@@ -141,7 +141,7 @@ def _copy(path: str) -> _sqlite3.Connection:
         finally:
             posix.close(fd)
         after = posix.stat(name_bytes(path))
-        if not _exists(f"{path}-wal") and (before.st_mtime_ns, before.st_size) == (after.st_mtime_ns, len(data)):
+        if not exists(f"{path}-wal") and (before.st_mtime_ns, before.st_size) == (after.st_mtime_ns, len(data)):
             data[_FORMATS] = _WITHOUT_LOG
             connection = _sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
             connection.deserialize(bytes(data))
@@ -157,17 +157,18 @@ def _quoted(path: str) -> str:
 def check_writable(path: str) -> None:
     """Return where the file, or one of that name, can be written. Raises StoreUnavailable."""
     directory = path.rpartition("/")[0]
-    while directory and not _exists(directory):
+    while directory and not exists(directory):
         directory = directory.rpartition("/")[0]
     directory = directory or "/"
     for place, how in ((directory, posix.W_OK | posix.X_OK), (path, posix.W_OK)):
-        if _exists(place) and not posix.access(name_bytes(place), how):
+        if exists(place) and not posix.access(name_bytes(place), how):
             raise StoreUnavailable(f"{place} cannot be written", "the file system is read-only, or not ours")
     if not posix.statvfs(name_bytes(directory)).f_bavail:
         raise StoreUnavailable(f"the file system of {directory} is full", "make room on it")
 
 
-def _exists(path: str) -> bool:
+def exists(path: str) -> bool:
+    """Whether there is something of that name that can be seen."""
     try:
         posix.stat(name_bytes(path))
     except OSError:

@@ -11,7 +11,7 @@ from backends.sql.database import SCHEMA, Database, Outdated, Session, require_s
 from backends.sql.generated import STATEMENTS
 from ipam.errors import CniError, InputOutput, TryAgain
 from ipam.jsontext import quote
-from ipam.store import Trait
+from ipam.store import Busy, Trait
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,6 +36,13 @@ class SqliteSession(Session):
         self.place = place
         self.connection = connection
         self.identity = identity
+        self._patience = -1.0
+
+    def be_patient(self, seconds: float) -> None:
+        """Wait for other programs' locks for so long."""
+        if seconds != self._patience:
+            self._patience = seconds
+            self.connection.execute(f"PRAGMA busy_timeout={int(seconds * 1000)}")
 
     def fetch(self, name: str, values: Values) -> list[Row]:
         """See Session."""
@@ -69,17 +76,17 @@ class SqliteDatabase(Database):
         while True:
             try:
                 with file.Lock(self._path, 0 if now else self._timeout):
-                    return self._write(action)
+                    return self._write(action, 0 if now else self._timeout)
             except Outdated:
                 self.upgrade()
 
-    def _write(self, action: Callable[[Session], tuple[T, Proof | None]]) -> T:
+    def _write(self, action: Callable[[Session], tuple[T, Proof | None]], patience: float) -> T:
         try:
             session = self._session(create=True)
             connection = session.connection
             before = connection.total_changes
+            self._begin(session, patience)
             try:
-                connection.execute("BEGIN IMMEDIATE")
                 result, _proof = action(session)
                 connection.execute("COMMIT")
             except _sqlite3.Error:
@@ -94,11 +101,22 @@ class SqliteDatabase(Database):
         if connection.total_changes != before:
             self._written = True
             if not self._stays:
-                self._bound_log(connection)
+                self._bound_log(session)
         self._idle.append(session)
         return result
 
-    def _bound_log(self, connection: _sqlite3.Connection) -> None:
+    def _begin(self, session: SqliteSession, patience: float) -> None:
+        """Take SQLite's own lock. Raises Busy where another program has it and there is no patience."""
+        try:
+            session.be_patient(patience)
+            session.connection.execute("BEGIN IMMEDIATE")
+        except _sqlite3.Error as error:
+            session.connection.close()
+            if not patience and getattr(error, "sqlite_errorcode", 0) & 0xFF in (_BUSY, _LOCKED):
+                raise Busy from None
+            raise
+
+    def _bound_log(self, session: SqliteSession) -> None:
         """Empty the log where it has become long. SQLite's own way (wal_autocheckpoint) would let it grow for ever.
 
         There the log begins anew at the next change of a process that knows it to be copied, and a one-shot makes
@@ -110,9 +128,8 @@ class SqliteDatabase(Database):
             return
         if size > _MOST_LOG:
             try:
-                connection.execute("PRAGMA busy_timeout=0")  # with somebody reading, the next change does it
-                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-                connection.execute(f"PRAGMA busy_timeout={int(self._timeout * 1000)}")
+                session.be_patient(0)  # with somebody reading, the next change does it
+                session.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             except _sqlite3.Error:  # what was committed is committed
                 return
 

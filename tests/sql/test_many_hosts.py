@@ -1,5 +1,6 @@
 """Several hosts on one network: nobody gets what another has, and nobody takes away what another holds."""
 
+import json
 import time
 from collections import Counter
 from ipaddress import ip_address
@@ -8,9 +9,12 @@ import pytest
 
 from ipam import allocator
 from ipam.address import format_address
+from ipam.handler import handle
 from ipam.model import Host, Lease
 from ipam.plugin import this_host
-from tests.sql.allocation import opened
+from ipam.registry import Stores
+from ipam.request import Request
+from tests.sql.allocation import config, opened
 from tests.sql.cluster import Cluster
 from tests.sql.fleet import Fleet, Order, fleet
 from tests.sql.intervals import assert_sound
@@ -120,3 +124,28 @@ def test_a_server_that_is_killed_loses_nothing_that_was_answered() -> None:
             assert {outcome.code for outcome in nodes.call(again)} == {0}
             assert held(url) == {}
             assert_sound(url)
+
+
+def test_a_node_that_cannot_tell_its_name_touches_no_other_ones_leases(url: str) -> None:
+    one, two = Host("debian", "boot-1", time.time), Host("debian", "boot-2", time.time)
+    named = {"ranges": [[{"subnet": "10.20.0.0/16"}]], "nodeName": "one"}
+
+    def call(host: Host, command: str, container: str, ipam: dict[str, object], **more: object) -> int:
+        env = {"CNI_COMMAND": command, "CNI_CONTAINERID": container, "CNI_IFNAME": "eth0", "CNI_NETNS": "/nowhere"}
+        conf = {**json.loads(config(url, version="1.1.0", **ipam)), **more}
+        stores = Stores(host)
+        try:
+            return handle(Request(env, json.dumps(conf).encode(), own_netns=False), host, stores).exit_code
+        finally:
+            stores.close()
+
+    assert [call(one, "ADD", "a", named), call(two, "ADD", "b", {}), call(two, "ADD", "c", {})] == [0, 0, 0]
+    wrong = {**named, "lockTimeout": "10"}
+    assert [call(one, "ADD", "d", wrong), call(one, "DEL", "a", wrong)] == [1, 0]
+    assert {lease.attachment.container_id for lease in held(url).values()} == {"b", "c"}
+    nameless = {**named, "nodeName": "no name"}
+    assert call(one, "ADD", "a", named) == 0
+    assert call(one, "DEL", "a", nameless) == 0
+    none_valid: dict[str, object] = {"cni.dev/valid-attachments": []}
+    assert [call(one, "GC", "", nameless, **none_valid), call(one, "GC", "", wrong, **none_valid)] == [1, 0]
+    assert {lease.attachment.container_id for lease in held(url).values()} == {"b", "c"}

@@ -2,6 +2,7 @@
 
 import sqlite3
 import subprocess
+import sys
 from fcntl import LOCK_EX, LOCK_UN, flock
 from pathlib import Path
 
@@ -147,6 +148,33 @@ def test_a_file_that_was_replaced_is_opened_anew(path: Path, url: str) -> None:
         assert list(store.leases("net")) == []
         claim(store)
         assert list(store.leases("net")) == [LEASE]
+
+
+def test_the_log_of_a_file_that_was_removed_is_not_that_of_the_next_one(path: Path, url: str) -> None:
+    script = (
+        "import os, sys\nfrom tests.sql.allocation import claim, opened\n"
+        "with opened(sys.argv[1]) as store:\n    claim(store)\n    os._exit(0)\n"  # as a one-shot ends
+    )
+    subprocess.run([sys.executable, "-c", script, url], check=True)
+    assert path.with_name("ipam.db-wal").stat().st_size
+    path.unlink()
+    with opened(url) as store:
+        assert list(store.leases("net")) == []
+        claim(store)
+        assert list(store.leases("net")) == [LEASE]
+        assert store.verify("net").problems == ()
+
+
+def test_who_does_not_take_our_lock_keeps_nobody_else_waiting(path: Path, url: str) -> None:
+    with opened(url) as store:
+        claim(store)
+        other = sqlite3.connect(path, isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(Busy):
+            store.transact_now("net", lambda tx: tx.held_by(LEASE.attachment))
+        other.execute("ROLLBACK")
+        other.close()
+        assert store.transact_now("net", lambda tx: tx.held_by(LEASE.attachment)) == [LEASE]
 
 
 def test_the_log_stays_short(path: Path, url: str) -> None:

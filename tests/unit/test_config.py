@@ -7,7 +7,7 @@ import pytest
 
 from ipam import config
 from ipam.errors import InvalidConfig, Undecodable
-from ipam.model import IPV4, IPV6, Address, Attachment, Host, Network, Range, StoreConfig
+from ipam.model import IPV4, IPV6, Address, Host, Network, Range, StoreConfig
 from ipam.registry import Stores, open_store
 from ipam.testing.fixtures import ipv4
 
@@ -205,31 +205,6 @@ def test_requests_come_from_three_places_and_cni_args_give_way_to_args() -> None
     assert network(V4, args={"cni": ips}, args_ip=nine).requested == (five, six)
     assert network(V4, args={"cni": {"ips": []}}, args_ip=nine).requested == (nine,)
     assert network(V4, args={"cni": ips}, runtimeConfig={"ips": ["10.0.0.9"]}).requested == (five, six, nine)
-
-
-@pytest.mark.parametrize("key", ["cni.dev/valid-attachments", "cni.dev/attachments"])
-def test_valid_attachments_are_absent_empty_or_listed(key: str) -> None:
-    listed = [{"containerID": "a", "ifname": "eth0"}, {"containerID": "b", "ifName": "eth1", "more": 5}]
-    assert config.valid_attachments(decoded()) is None
-    assert config.valid_attachments(decoded(**{key: []})) == set()
-    assert config.valid_attachments(decoded(**{key: None})) == set()
-    assert config.valid_attachments(decoded(**{key: listed})) == {Attachment("a", "eth0"), Attachment("b", "eth1")}
-
-
-def test_the_newer_key_of_valid_attachments_counts() -> None:
-    newer, older = [{"containerID": "a", "ifname": "eth0"}], [{"containerID": "b", "ifname": "eth0"}]
-    conf = decoded(**{"cni.dev/attachments": older, "cni.dev/valid-attachments": newer})
-    assert config.valid_attachments(conf) == {Attachment("a", "eth0")}
-
-
-def test_prev_result_is_read_in_every_form() -> None:
-    five, six = ipv4("10.0.0.5"), Address(IPV6, (0xFD00 << 112) + 5)
-    assert config.previous_addresses(decoded()) is None
-    assert config.previous_addresses(decoded(prevResult=None)) is None
-    assert config.previous_addresses(decoded(prevResult={})) == []
-    assert config.previous_addresses(decoded(prevResult={"ips": None, "dns": {}})) == []
-    ips = [{"version": "4", "address": "10.0.0.5/24", "interface": 0}, {"Address": "fd00::5/64"}]
-    assert config.previous_addresses(decoded(prevResult={"ips": ips})) == [five, six]
 
 
 def test_resolv_conf_is_a_path() -> None:

@@ -31,8 +31,9 @@ def test_a_node_name_that_is_no_host_name_is_refused(name: object) -> None:
         store(nodeName=name)
 
 
-def test_a_del_goes_on_under_the_hosts_own_name_where_the_config_has_a_bad_one() -> None:
-    assert store(nodeName="a b", strict=False).node == ""
+def test_a_del_goes_on_in_no_nodes_name_where_the_config_has_a_bad_one() -> None:
+    found = store(nodeName="a b", durability="full", lockTimeout="x", strict=False)
+    assert (found.node, found.durable, found.lock_timeout) == (None, True, 10.0)
 
 
 @pytest.mark.parametrize("strict", [True, False])
