@@ -1,8 +1,10 @@
 """Killed right before any change of the file system: the next call finds the operation done or not begun."""
 
+import os
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from time import sleep
 
 import pytest
 
@@ -208,3 +210,27 @@ def test_a_killed_add_does_not_speak_for_the_one_that_took_its_place(deaths: Dea
         assert [node.leases()[address] for address in addresses] == ["two"], f"killed at change {last}"
         guest.delete("two")
         assert_sound(node, SMALL)
+
+
+def test_a_history_that_was_cut_and_a_kill_after_it_cost_no_lease(tmp_path: Path) -> None:
+    nodes: list[Node] = []
+    names = [f"old-{number}" for number in range(10)]
+    rng = small_range(30)
+
+    def prepare() -> Callable[[], object]:
+        node = Node(tmp_path / str(len(nodes)), stays_open=True)
+        nodes.append(node)
+        for number, name in enumerate(names):
+            node.add(name, rng)
+            if number == 1:
+                sleep(0.15)  # from then on files stay open, and what was written is known
+        os.truncate(node.records / "history", 0)
+        node.add("after", rng)
+        return _bound(node, "add", "killed", rng)
+
+    for _ in every_death(prepare):
+        node = nodes[-1]
+        node.close()
+        node.settle()
+        assert {*node.leases().values()} >= {*names, "after"}
+        assert_sound(node, rng)

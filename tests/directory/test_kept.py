@@ -7,9 +7,11 @@ from time import sleep
 
 import pytest
 
-from ipam.model import Lease
+from ipam.errors import Exhausted
+from ipam.model import IPV6, Address, Cause, Lease, Range
 from ipam.store import Transaction
 from ipam.testing.fixtures import small_range, who
+from tests.directory.guest import Guest
 from tests.directory.node import Node, address, assert_sound
 
 SMALL = small_range(9)
@@ -65,6 +67,31 @@ def test_a_file_of_gos_that_is_not_the_old_one_any_more_is_used_anew(
 def test_a_cursor_that_was_moved_on_in_place_is_followed(busy: Node) -> None:
     (busy.directory / "last_reserved_ip.0").write_text("10.0.0.6")
     assert busy.add("three", SMALL) == ["10.0.0.7"]
+
+
+def test_a_cursor_that_grew_meanwhile_is_replaced_as_a_whole(node: Node) -> None:
+    guest = Guest(node.directory)
+    base = 0xFD00 << 112
+    full = Range(IPV6, base, 126, base + 1, base + 2, Address(IPV6, base + 1))  # room for one
+    node.add("one", SMALL, full)
+    with pytest.raises(Exhausted):
+        node.add("two", SMALL, full)  # the cursor is read, and not written
+    guest.add("10.0.0.123", "guest")
+    assert node.add("three", small_range(200), requested=["10.0.0.5"]) == ["10.0.0.5"]
+    assert (node.directory / "last_reserved_ip.0").read_text() == "10.0.0.5"
+
+
+def test_leases_all_over_a_huge_range_keep_no_more_files_open_than_a_few(node: Node) -> None:
+    def claim(tx: Transaction) -> None:
+        for number in range(300):
+            tx.claim(Lease(Address(IPV6, (0xFD << 120) + (number << 20)), who(f"c{number}"), 0), Cause.ADD)
+
+    node.add("first", SMALL)
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    node.transact(claim)
+    assert len(list(Path("/proc/self/fd").iterdir())) < before + 100
+    assert len(node.leases()) == 301
+    assert_sound(node, SMALL)
 
 
 def test_addresses_that_another_process_took_are_not_given_out_again(busy: Node) -> None:
