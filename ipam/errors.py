@@ -32,6 +32,10 @@ class InputOutput(CniError):
     code = 5
 
 
+class NotSynced(InputOutput):
+    """The disk did not take what was to be on it. Nobody can tell any more what it has: asking again tells nothing."""
+
+
 class Undecodable(CniError):
     """SPEC code 6: the input is not the JSON object that it should be."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ipam import cni
-from ipam.errors import CniError, StoreUnavailable, TryAgain
+from ipam.errors import CniError, NotSynced, StoreUnavailable, TryAgain
 from ipam.handler import answer, recorded
 from ipam.request import Reply, Work
 from ipam.store import Busy
@@ -23,7 +23,8 @@ def perform_together(
 
     Each is answered as if it had been alone: a change that refuses has changed nothing (see Transaction), and
     where the commit itself fails, each is tried by itself. With `now`, raises Busy rather than wait. Of several,
-    raises TryAgain and StoreUnavailable for all: whoever asked again would wait as long again (see refuse()).
+    raises TryAgain and StoreUnavailable for all: whoever asked again would wait as long again (see refuse()); and
+    NotSynced, however many there are.
     `deliver` gets the answers too, as soon as they are certain: the store may still have to tidy up then.
     """
     store, network = works[0].store, works[0].network
@@ -49,6 +50,8 @@ def perform_together(
         raise
     except Exception as error:
         if replies:  # they are out already: this is no refusal, but a bug
+            raise
+        if isinstance(error, NotSynced):
             raise
         if len(works) == 1:
             outcomes = [_raising(error)]

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import posix
-
 from backends.directory import journal, leasefile, resting
+from backends.directory.files import sync
 from backends.directory.taken import Taken
 from ipam.model import CLAIM
 
@@ -132,14 +131,14 @@ class Commit:
                 self._created.pop()
                 raise Stale from None
         if self._durable and self._created:
-            posix.fsync(self._place.leases)
+            sync(self._place.leases)
 
     def _remove_lease_files(self) -> None:
         for address, lease in self._change.dropped.items():
             if address not in self._change.claimed:
                 self._remove(lease)
         if self._durable and self._removed:
-            posix.fsync(self._place.leases)
+            sync(self._place.leases)
 
     def _create(self, lease: Lease) -> None:
         place = self._place

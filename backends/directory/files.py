@@ -6,7 +6,7 @@ import posix
 from _stat import S_ISREG, S_IWOTH
 from errno import EDQUOT, EINVAL, EISDIR, ELOOP, ENOENT, ENOSPC, ENOTDIR, EOPNOTSUPP
 
-from ipam.errors import CniError, InputOutput, StoreUnavailable
+from ipam.errors import CniError, InputOutput, NotSynced, StoreUnavailable
 from ipam.jsontext import quote
 
 MOST_BYTES = 1 << 14
@@ -24,6 +24,18 @@ class NotRegular(OSError):
 
     def __init__(self, name: bytes) -> None:
         super().__init__(EINVAL, "not a regular file", name)
+
+
+class SyncFailed(OSError):
+    """fsync(2) failed. The kernel may have dropped what was written: a second one would succeed, and prove nothing."""
+
+
+def sync(fd: int) -> None:
+    """Have the disk take what was written to the file. Raises SyncFailed."""
+    try:
+        posix.fsync(fd)
+    except OSError as error:
+        raise SyncFailed(error.errno, error.strerror) from None
 
 
 def close(fd: int) -> None:
@@ -157,7 +169,7 @@ def create_whole(name: bytes, parent: int, data: bytes, scratch: int, *, moment:
         write_all(fd, data)
         posix.utime(fd, ns=(moment, moment))
         if durable:
-            posix.fsync(fd)
+            sync(fd)
         posix.link(b"/proc/self/fd/%d" % fd, name, dst_dir_fd=parent, follow_symlinks=True)
     except FileNotFoundError:  # no /proc here
         _create_by_name(name, parent, data, scratch, moment=moment, durable=durable)
@@ -172,7 +184,7 @@ def _create_by_name(name: bytes, parent: int, data: bytes, scratch: int, *, mome
         write_all(fd, data)
         posix.utime(fd, ns=(moment, moment))
         if durable:
-            posix.fsync(fd)
+            sync(fd)
         posix.link(temporary, name, src_dir_fd=scratch, dst_dir_fd=parent, follow_symlinks=False)
     finally:
         close(fd)
@@ -225,6 +237,8 @@ def storage_error(error: OSError, path: str) -> CniError:
     """The error that a person sees for a failed operation on the file of that path."""
     reason = error.strerror or str(error)
     kind = NoSpace if error.errno in (ENOSPC, EDQUOT) else InputOutput
+    if isinstance(error, SyncFailed):
+        kind = NotSynced
     return kind(f"{quote(path, 200)[1:-1]}: {reason}", "the leases are as they were; see to the file first")
 
 

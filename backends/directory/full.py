@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import posix
-
 from backends.directory import leasefile
-from backends.directory.files import NoSpace, close, name_bytes, open_directory
+from backends.directory.files import NoSpace, close, name_bytes, open_directory, sync
 from backends.directory.kept import KeptFile
 from backends.directory.lock import LOCK, acquire
 from backends.directory.reading import Scan
@@ -118,4 +116,4 @@ class LeaseFiles(Transaction):
         for address in self._dropped:
             leasefile.remove(address, self._directory)
         if durable and self._dropped:
-            posix.fsync(self._directory)
+            sync(self._directory)

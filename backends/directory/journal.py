@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import posix
 
-from backends.directory.files import write_all
+from backends.directory.files import sync, write_all
 from backends.directory.kept import KeptFile
 from ipam import chain, jsontext
 from ipam.address import parse_address
@@ -113,7 +113,7 @@ class Journal:
         try:
             write_all(fd, b"".join(lines))
             if durable:
-                posix.fsync(fd)
+                sync(fd)
         except OSError:
             posix.ftruncate(fd, at)
             raise

@@ -13,6 +13,7 @@ from backends.directory.files import (
     name_bytes,
     read_small,
     remove_anything,
+    sync,
     write_all,
 )
 from backends.directory.files import remove as remove_file
@@ -89,7 +90,7 @@ def create(lease: Lease, directory: int, scratch: int, *, spares: Spares | None,
             posix.ftruncate(fd, len(data))
         posix.utime(fd, ns=(moment, moment))
         if durable:
-            posix.fsync(fd)
+            sync(fd)
         spares.give(name, file_name(lease.address), directory)
     finally:
         close(fd)

@@ -6,7 +6,7 @@ import posix
 from time import time
 
 from backends.directory import leasefile
-from backends.directory.files import close, name_bytes, open_directory, readlink, symlink
+from backends.directory.files import close, name_bytes, open_directory, readlink, symlink, sync
 from backends.directory.index import Index
 from backends.directory.journal import Journal
 from backends.directory.kept import KeptFile, identity, same
@@ -135,7 +135,7 @@ class Place:
     def sync(self) -> None:
         """Have the disk know of directories and files that are new."""
         for fd in self._open:
-            posix.fsync(fd)
+            sync(fd)
 
     def cursor(self, range_set: int) -> leasefile.Cursor:
         """Go's cursor file of the range set with that index."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import posix
 
 from backends.directory import journal
-from backends.directory.files import close, readlink, remove, symlink, write_all
+from backends.directory.files import close, readlink, remove, symlink, sync, write_all
 from backends.directory.reading import last_claims, read_lines
 from backends.directory.seal import encode_seal, parse_seal
 from ipam import chain
@@ -111,7 +111,7 @@ def _replace(records: int, data: bytes, size: int) -> None:
         posix.lseek(fd, size - len(data), 0)
         write_all(fd, data)
         posix.ftruncate(fd, size)
-        posix.fsync(fd)
+        sync(fd)
     except BaseException:
         remove(temporary, records)  # the disk may be full
         raise

@@ -11,7 +11,7 @@ from queue import SimpleQueue
 from threading import Lock, Thread
 from time import monotonic
 
-from ipam.errors import StoreUnavailable, TryAgain
+from ipam.errors import NotSynced, StoreUnavailable, TryAgain
 from ipam.request import Reply, Work
 from ipam.store import Busy
 from ipam.together import perform_together, refuse
@@ -51,6 +51,8 @@ class Executor:
         self._lengthy: set[Hashable] = set()
         self._finished: SimpleQueue[tuple[Done, Reply]] = SimpleQueue()
         self.unfinished = 0
+        self.unsynced: NotSynced | None = None
+        """Why nothing more must be done: what the disk has is not known any more."""
 
     def submit(self, work: Work, done: Done) -> None:
         """Have `work` done at the next run()."""
@@ -81,10 +83,15 @@ class Executor:
                 except Busy:
                     self._make_wait(key, [*batch, *jobs])
                     break
-                except (TryAgain, StoreUnavailable) as error:
+                except (TryAgain, StoreUnavailable, NotSynced) as error:
+                    self._give_up(error)
                     self._deliver(batch, refuse([work for work, _ in batch], error))
                 if monotonic() - begun > LONG:
                     self._lengthy.add(key)
+
+    def _give_up(self, error: Exception) -> None:
+        if isinstance(error, NotSynced):
+            self.unsynced = error
 
     def _deliver(self, batch: list[Job], replies: list[Reply]) -> None:
         for (_, done), reply in zip(batch, replies, strict=True):
@@ -102,7 +109,7 @@ class Executor:
         lane = self._lanes.get(key)
         if lane is None or not lane.add(jobs):
             try:
-                self._lanes[key] = Lane(jobs, do, self._report)
+                self._lanes[key] = Lane(jobs, do, self._report, self._give_up)
             except RuntimeError:
                 return False
         return True
@@ -152,11 +159,14 @@ class Lane:
         jobs: Iterable[Job],
         do: Callable[[list[Any]], list[Reply]],
         report: Callable[[list[tuple[Done, Reply]]], None],
+        refused: Callable[[Exception], None],
     ) -> None:
+        """`refused` is told why a batch was refused as a whole."""
         self._lock = Lock()
         self._jobs = deque(jobs)
         self._do = do
         self._report = report
+        self._refused = refused
         self.busy = True
         self.seconds = 0.0
         Thread(target=self._work, daemon=True).start()
@@ -180,7 +190,8 @@ class Lane:
             begun = monotonic()
             try:
                 replies = self._do([job for job, _ in batch])
-            except (TryAgain, StoreUnavailable) as error:
+            except (TryAgain, StoreUnavailable, NotSynced) as error:
+                self._refused(error)
                 # Who came before the wait began has waited as long, and is not made to wait again.
                 with self._lock:
                     batch += [self._jobs.popleft() for _ in range(waiting - len(batch))]

@@ -47,9 +47,7 @@ class Server:
         self._bell, self._ringer = socket.socketpair()
         self._executor = Executor(self._wake, self._statistics.waits.add)
         self._told: set[int] = set()
-        self._stopping = False
-        self._listening = False
-        self._deaf = False
+        self._stopping = self._listening = self._deaf = False
         for sock in (listener, self._bell, self._ringer):
             sock.settimeout(0)
         self._epoll.register(self._bell, select.EPOLLIN)
@@ -67,7 +65,7 @@ class Server:
             return  # it rings already
 
     def run(self) -> None:
-        """Serve. SIGTERM and SIGINT: finish what was begun, then return. SIGHUP: open the stores anew."""
+        """Serve. SIGTERM, SIGINT: finish what was begun, return. SIGHUP: open the stores anew. Raises NotSynced."""
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, lambda number, _: self._told.add(number))
         signal.set_wakeup_fd(self._ringer.fileno(), warn_on_full_buffer=False)
@@ -82,6 +80,8 @@ class Server:
                 self._event(fd, events)
             self._executor.run()
             self._executor.collect()
+            if self._executor.unsynced is not None:  # our successor reads from the disk what there is
+                raise self._executor.unsynced
             if self._told:
                 self._obey()
             now = monotonic()

@@ -1,5 +1,6 @@
 """Requests that wait together share a commit, and nobody can tell by the answers."""
 
+import json
 import os
 import random
 import shutil
@@ -178,3 +179,23 @@ def test_a_commit_that_fails_as_a_whole_is_tried_again_one_by_one(serve: Serve, 
     answers = together(service, [(environment("ADD", f"c{number}"), stdin) for number in range(3)])
     assert [address(stdout) for _, stdout, _ in answers] == ["10.20.0.3", "10.20.0.4", "10.20.0.5"]
     assert len(history(tmp_path)) == len(leases(tmp_path)) == 4
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_disk_that_does_not_take_it_is_not_asked_again(serve: Serve, tmp_path: Path, count: int) -> None:
+    if not shutil.which("strace"):
+        missing("strace")
+    stdin = config(tmp_path, durability="full")
+    service = serve()
+    assert ask(service.socket, environment("ADD", "first"), stdin)[0] == 0
+    assert service.stop() == 0
+    service = serve(prefix=["strace", "-D", "-f", "-e", "trace=fsync", "-e", "inject=fsync:error=EIO:when=1"])
+    answers = together(service, [(environment("ADD", f"c{number}"), stdin) for number in range(count)])
+    assert [code for code, _, _ in answers] == [1] * count
+    assert {json.loads(stdout)["code"] for _, stdout, _ in answers} == {5}
+    assert service.process is not None
+    assert service.process.wait(60) == 1
+    assert "Input/output error" in service.said()
+    service = serve()
+    assert leases(tmp_path).keys() == {"10.20.0.2"}
+    assert address(ask(service.socket, environment("ADD", "next"), stdin)[1]) == "10.20.0.3"
