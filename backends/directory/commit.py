@@ -5,7 +5,7 @@ from __future__ import annotations
 from backends.directory import journal, leasefile, resting
 from backends.directory.files import sync
 from backends.directory.taken import Taken
-from ipam.model import CLAIM
+from ipam.model import CLAIM, Cause
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -155,14 +155,16 @@ class Commit:
         """Commit; whether the lines are written.
 
         A full disk must not keep addresses leased: what is only dropped is dropped all the same, and the next
-        call writes the missing lines, since nothing will have been stamped.
+        call writes the missing lines, since nothing will have been stamped. Where all is to be on the disk before it
+        is answered, that goes for what is given back alone: nobody gets an answer to that.
         """
         try:
             self._place.journal.append(self._lines, self._end, durable=self._durable)
             if self._durable and not self._end:
                 self._place.sync()
         except OSError:
-            if self._change.claimed or self._durable:
+            given_back = all(event.cause == Cause.UNDELIVERED for event in self._change.events)
+            if self._change.claimed or (self._durable and not given_back):
                 raise
             return False
         return True

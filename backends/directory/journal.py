@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import posix
+from errno import EIO
 
 from backends.directory.files import sync, write_all
 from backends.directory.kept import KeptFile
@@ -140,6 +141,13 @@ class Journal:
         if not 0 < end - start <= _LONGEST:
             return None
         return decode(posix.pread(self._open(), end - start, start))
+
+    def read(self, start: int, count: int) -> bytes:
+        """Bytes of the file, some of them at least. Raises OSError where it ends before."""
+        data = posix.pread(self._open(), count, start)
+        if not data:
+            raise OSError(EIO, "the file is shorter than it was", HISTORY)
+        return data
 
     def events_from(self, start: int) -> list[Event] | None:
         """The events from a place to the end; None where the last line is torn."""

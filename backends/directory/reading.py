@@ -10,6 +10,7 @@ from backends.directory import journal, leasefile, resting
 from backends.directory.files import MOST_BYTES, SAFE, close, name_bytes, open_regular
 from backends.directory.index import checksum
 from backends.directory.seal import parse_seal
+from ipam.address import format_address
 from ipam.model import CLAIM, Address, Attachment, Event, Lease
 from ipam.store import NEVER
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from backends.directory.place import Place
 
 _CHUNK = 1 << 20
+_FEW = 16  # addresses, which it is quicker to look for in a line than to decode it
 _TIME = b'{"time":'
 _SEEK_DATA = 3  # os.SEEK_DATA, without the import
 
@@ -127,17 +129,28 @@ def rests(place: Place, now: float) -> list[tuple[Address, float]]:
     return [(address, until) for address, until in found if leasefile.read(address, place.leases) is None]
 
 
-def read_events(records: int, having: bytes = b"", since: float | None = None) -> Iterator[Event]:
+def read_events(records: int, of: Collection[Address] = (), since: float | None = None) -> Iterator[Event]:
     """Every event that can be read, oldest first.
 
-    Lines without `having` in them, and those that begin with a time before `since`, are passed over at little cost.
+    Where they are to be `of` a few addresses, other lines are passed over at little cost, and so are those that begin
+    with a time before `since`.
     """
+    marks = _marks(of)
     for _, line in read_lines(records):
-        if having not in line or (since is not None and _time_of(line, since) < since):
+        if not _has(line, marks) or (since is not None and _time_of(line, since) < since):
             continue
         event = journal.decode(line)
         if event is not None:
             yield event
+
+
+def _marks(of: Collection[Address]) -> list[bytes]:
+    """What lines about these addresses have in them; nothing to look for where they are many."""
+    return [b'"address":"%b"' % format_address(each).encode() for each in of] if len(of) <= _FEW else []
+
+
+def _has(line: bytes, marks: list[bytes]) -> bool:
+    return not marks or any(map(line.__contains__, marks))
 
 
 def _time_of(line: bytes, otherwise: float) -> float:
@@ -150,11 +163,15 @@ def _time_of(line: bytes, otherwise: float) -> float:
         return otherwise
 
 
-def last_claims(records: int) -> dict[tuple[int, Address], journal.Place]:
-    """Where history has the claim of each lease that it does not know the end of, by checksum and address."""
+def last_claims(records: int, of: Collection[Address] = ()) -> dict[tuple[int, Address], journal.Place]:
+    """Where history has the claim of each lease that it does not know the end of, by checksum and address.
+
+    For leases `of` these addresses alone, where they are few.
+    """
     claims: dict[tuple[int, Address], journal.Place] = {}
+    marks = _marks(of)
     for where, line in read_lines(records):
-        event = journal.decode(line)
+        event = journal.decode(line) if _has(line, marks) else None
         if event is not None and event.what == CLAIM:
             claims[checksum(event.lease.attachment), event.lease.address] = where
         elif event is not None:

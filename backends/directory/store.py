@@ -32,6 +32,7 @@ SEGMENT = 1 << 20
 
 _RUNS = 5  # of one change, when others keep making files under its feet without the lock
 _LARGE = 1 << 16  # bytes of a directory: some 2,700 leases on ext4, whose recovery takes a tenth of a second
+_LONG = 1 << 22  # bytes of history: some 12,000 events, which are read in as much
 
 
 class DirectoryStore(Store):
@@ -49,6 +50,7 @@ class DirectoryStore(Store):
         self._durable = durable
         self._keep = keep if any(keep) else None
         self._kept: dict[str, Place] = {}
+        self._due: set[str] = set()  # networks whose history is to be shortened by who may take longer
         self._is_closed = False
 
     def transact(self, network: str, change: Callable[[Transaction], T]) -> T:
@@ -60,6 +62,8 @@ class DirectoryStore(Store):
         return self._transact(network, change, 0)
 
     def _transact(self, network: str, change: Callable[[Transaction], T], timeout: float | None) -> T:
+        if timeout == 0 and network in self._due:
+            raise Busy
         if network not in self._kept and not self._has_directory(network):
             from backends.directory.absent import AbsentTransaction, DirectoryNeeded
 
@@ -68,7 +72,8 @@ class DirectoryStore(Store):
             except DirectoryNeeded:
                 pass
         try:
-            return self._locked(network, lambda place: self._run(place, network, change), timeout=timeout)
+            run = self._run
+            return self._locked(network, lambda place: run(place, network, change, now=timeout == 0), timeout=timeout)
         except NoSpace as error:
             if timeout == 0:  # what follows takes longer
                 raise Busy from None
@@ -133,7 +138,7 @@ class DirectoryStore(Store):
     def _recover_if_stale(self, place: Place, network: str, *, now: bool) -> None:
         rebooted = place.last_boot is not None and place.last_boot[1] != self._host.boot
         if rebooted or not place.index.is_settled(place.network, place.journal.file_size()):
-            if now and place.network.st_size > _LARGE:
+            if now and (place.network.st_size > _LARGE or place.journal.file_size() > _LONG):
                 raise Busy
             self._recover(place, network)
         place.learn()
@@ -144,7 +149,7 @@ class DirectoryStore(Store):
         recover(place, network, self._host)
         place.learn()
 
-    def _run(self, place: Place, network: str, change: Callable[[Transaction], T]) -> T:
+    def _run(self, place: Place, network: str, change: Callable[[Transaction], T], *, now: bool) -> T:
         before = place.index.history_size()
         for _ in range(_RUNS):
             tx = DirectoryTransaction(place, network, self._host, durable=self._durable)
@@ -155,6 +160,9 @@ class DirectoryStore(Store):
                 self._recover(place, network)
             else:
                 if self._keep is not None and place.index.history_size() // SEGMENT != before // SEGMENT:
+                    self._due.add(network)
+                if network in self._due and not now:
+                    self._due.discard(network)
                     self._shorten(place)
                 return result
         raise TryAgain(

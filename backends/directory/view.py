@@ -9,7 +9,6 @@ from backends.directory import audit, leasefile, proof, reading, snapshot
 from backends.directory.files import close, name_bytes, open_directory, storage_error
 from backends.directory.lock import acquire
 from backends.directory.place import RECORDS, Place, full_path
-from ipam.address import format_address
 from ipam.model import valid_name
 from ipam.verdict import Verdict
 from ipam.walk import lost
@@ -80,8 +79,7 @@ class View:
         except OSError as error:
             raise storage_error(error, full_path(self._root, network, error)) from None
         try:
-            having = b"" if address is None else b'"address":"%b"' % format_address(address).encode()
-            for event in reading.read_events(records, having, since):
+            for event in reading.read_events(records, () if address is None else (address,), since):
                 if since is not None and event.time < since:
                     continue
                 if who is not None and event.lease.attachment != who:

@@ -8,9 +8,10 @@ import pytest
 from backends.directory import store
 from ipam.errors import InvalidConfig
 from ipam.keeping import parse
-from ipam.model import StoreConfig
+from ipam.model import Cause, Lease, StoreConfig
 from ipam.registry import open_store
-from ipam.testing.fixtures import NETWORK
+from ipam.store import Busy, Transaction
+from ipam.testing.fixtures import NETWORK, ipv4, who
 from tests.directory.test_proof import Written
 
 KIB = 1 << 10
@@ -57,6 +58,44 @@ def test_history_stays_within_its_limit(kept: Written, seconds: float, size: int
         assert events[1].time > events[-1].time - 2 * seconds
     kept.delete("stays")
     assert list(kept.store.leases(NETWORK)) == []
+
+
+def test_events_of_a_clock_that_was_ahead_go_with_the_others(kept: Written) -> None:
+    for _ in range(100_000):
+        kept.clock()  # by what an event's time is told: ahead by a day
+    ahead = kept.clock
+    turn_over(kept, 50)
+    kept.clock = type(ahead)()
+    keep(kept, 0, 16 * KIB)
+    for number in range(200):
+        kept.add(f"later-{number}")
+        kept.delete(f"later-{number}")
+    assert kept.store.verify(NETWORK).problems == ()
+    assert kept.history.stat().st_blocks * 512 <= 32 * KIB
+
+
+def test_shortening_is_left_to_who_can_wait(kept: Written) -> None:
+    keep(kept, 0, 8 * KIB)
+    kept.add("stays")
+
+    def come_and_go() -> int:
+        return kept.store.transact_now(NETWORK, lambda tx: _come_and_go(tx, kept))
+
+    for _ in range(6):
+        with pytest.raises(Busy):
+            for _ in range(100):
+                come_and_go()
+        kept.store.transact(NETWORK, lambda tx: _come_and_go(tx, kept))
+    verdict = kept.store.verify(NETWORK)
+    assert (verdict.sealed > 0, verdict.problems) == (True, ())
+    assert kept.history.stat().st_blocks * 512 <= 20 * KIB
+
+
+def _come_and_go(tx: Transaction, kept: Written) -> int:
+    lease = Lease(ipv4("10.0.0.9"), who("comes"), 0, since=kept.clock(), boot="b", node="node")
+    tx.claim(lease, Cause.ADD)
+    tx.drop(lease, Cause.DEL)
+    return 1
 
 
 def test_without_a_limit_all_of_it_stays(kept: Written) -> None:

@@ -37,3 +37,17 @@ def test_the_recovery_of_a_few_leases_is_not_worth_it(tmp_path: Path) -> None:
     store = open_store(StoreConfig(f"file://{tmp_path}"), this_host())
     assert store.transact_now("net", counted) == 100
     store.close()
+
+
+def test_a_long_history_is_not_read_by_who_cannot_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("backends.directory.store._LONG", 4096)
+    first = int(IPv4Address("10.0.0.2"))
+    write(tmp_path, "net", first, range(first, first + 50))
+    store = open_store(StoreConfig(f"file://{tmp_path}"), this_host())
+    assert store.transact_now("net", counted) == 50
+    (tmp_path / "net" / "10.0.0.3").unlink()
+    with pytest.raises(Busy):
+        store.transact_now("net", counted)
+    assert store.transact("net", counted) == 49
+    assert store.transact_now("net", counted) == 49
+    store.close()

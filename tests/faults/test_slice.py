@@ -48,6 +48,13 @@ def test_a_failing_system_call_gives_an_error_and_damages_nothing(plugin: Path, 
     assert damage(plugin, failing[::5]) == []
 
 
+def test_what_can_neither_be_delivered_nor_written_down_is_given_back(plugin: Path) -> None:
+    cases = plan(plugin, BY_NAME["dual-stack ADD, synced"])
+    undelivered = [case for case in cases if case.fault.error and case.fault.point.text.startswith("write(1,")]
+    assert len(undelivered) >= 8
+    assert damage(plugin, undelivered) == []
+
+
 def test_every_system_call_of_the_plugin_proper_is_in_the_plan(plugin: Path) -> None:
     cases = plan(plugin, BY_NAME["dual-stack ADD"])
     killed = {case.fault.point for case in cases if case.fault.error is None}
