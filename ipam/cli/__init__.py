@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from difflib import get_close_matches
 from importlib import import_module
 from keyword import iskeyword
 
@@ -50,7 +51,24 @@ BROKEN_PIPE = 141
 """Exit statuses of a program that SIGINT or SIGPIPE ended, as shells report them."""
 
 
-class Commands(click.Group):
+class Suggesting(click.Group):
+    """A group that knows what may have been meant by a command that it has not."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """See Group."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            known = self.list_commands(ctx)
+            close = get_close_matches(args[0], known, n=1) if args[0] not in known else []
+            if not close:
+                raise
+            raise click.UsageError(f"No such command {args[0]!r}. Did you mean {close[0]!r}?", ctx) from error
+
+
+class Commands(Suggesting):
     """All commands; a list of them imports none."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -77,8 +95,15 @@ class Commands(click.Group):
             raise Unread from None
         except (CniError, OSError, ValueError) as error:
             details = getattr(error, "details", "")
-            text = f"ipam {ctx.invoked_subcommand}: {error}" + (f"; {details}" if details else "")
+            text = f"ipam {ctx.invoked_subcommand}: {told(error)}" + (f"; {details}" if details else "")
             raise (WrongCall if isinstance(error, Mistake) else Failure)(text) from error
+
+
+def told(error: Exception) -> str:
+    """An error in words: of one of the system's, the file and what is wrong with it, without its number."""
+    if not isinstance(error, OSError) or error.strerror is None:
+        return str(error)
+    return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
 
 
 class Failure(click.ClickException):

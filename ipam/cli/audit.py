@@ -73,12 +73,8 @@ def _lines(result: Audit) -> Iterator[str]:
     for each in result.findings:
         yield from _finding(each)
     counts = [sum(each.rule.severity == severity for each in result.findings) for severity in SEVERITIES]
-    told = [
-        f"{count} {name}{'' if count == 1 else 's'}" for count, name in zip(counts, SEVERITIES, strict=True) if count
-    ]
-    seen = ", ".join(
-        f"{number} {name if number != 1 else name[:-1]}" for name, number in _summary(result)._asdict().items()
-    )
+    told = [output.number(count, name) for count, name in zip(counts, SEVERITIES, strict=True) if count]
+    seen = ", ".join(output.number(count, name[:-1]) for name, count in _summary(result)._asdict().items())
     yield f"{seen}: {', '.join(told) or 'no findings'}"
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
+
 import click
 
 from ipam.cli import output, sites
-from ipam.cli.output import Column, emit, note, waiting
+from ipam.cli.output import Column, emit, is_terminal, note, number, say, waiting
 from ipam.cli.steadfast import to_the_end
 from ipam.inspection.consistency import findings
 
@@ -46,6 +48,8 @@ def command(*, network: str | None, repair: bool, scope: Scope, output: str) -> 
                         note(f"mended on {site.name}: {code}: {what}")
                 before = after
             rows += [_row(site, finding) for finding in before]
+    if not rows and output == "table" and not scope.status and is_terminal(sys.stdout):
+        say(f"nothing was found wrong in {number(len(found), 'network')}")
     if rows or output != "table":
         emit(rows, COLUMNS, output, (Column("store"),))
     return FOUND if rows else scope.status

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from ipam.cli import sites
-from ipam.cli.output import say
+from ipam.cli.output import number, say
 from ipam.cli.steadfast import to_the_end
 from ipam.inspection.times import format_moment, parse_duration
 
@@ -24,5 +24,5 @@ def command(*, scope: sites.Scope, age: str, network: str | None) -> int:
     with scope.sites(network) as found:
         for site in found:
             count = site.store.forget(site.name, before)
-            say(f"{site.name}: {count} events from before {format_moment(before)} forgotten")
+            say(f"{site.name}: {number(count, 'event')} from before {format_moment(before)} forgotten")
     return scope.status

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import click
 
-from ipam.cli import output, sites
+from ipam.cli import output, sites, told
 from ipam.cli.durations import duration_option
 from ipam.cli.evidence import REST, REST_HELP, YOUNGEST, Evidence, is_still, operator, results_option
 from ipam.cli.output import Column, emit, note, waiting
@@ -153,7 +153,7 @@ def _keep(sightings: Sightings, found: Iterable[Site]) -> None:
     try:
         sightings.save(found)
     except OSError as error:
-        note(f"the next pass will not know of this one: {error}")
+        note(f"the next pass will not know of this one: {told(error)}")
 
 
 def _row(each: Candidate) -> Row:

@@ -52,6 +52,8 @@ def command(*, file: Path, url: str, only: str | None, adopt: bool, key: Path | 
         for each in chosen:
             if not dry_run:
                 each.write(store)
-            output.note(f"{each.name}: {len(each.leases)} leases {'would be ' if dry_run else ''}restored")
+            output.note(
+                f"{each.name}: {output.number(len(each.leases), 'lease')} {'would be ' if dry_run else ''}restored"
+            )
     finally:
         store.close()

@@ -9,7 +9,7 @@ import click
 from ipam.address import format_address
 from ipam.allocator import range_text
 from ipam.cli import sites
-from ipam.cli.output import is_terminal, write_object
+from ipam.cli.output import console, is_terminal, write_object
 from ipam.inspection.cells import FREE, FULL, GATEWAY, HALF, LEGEND, RESTING, SOME, UNUSABLE, picture
 from ipam.model import Address
 
@@ -69,17 +69,16 @@ def _row(index: int, rng: Range, drawn: Picture) -> dict[str, object]:
 
 
 def _show(drawn: list[tuple[int, Range, Picture]]) -> None:
-    from rich.console import Console
     from rich.text import Text
 
-    console = Console(highlight=False, no_color=not is_terminal(sys.stdout), soft_wrap=True)
+    shown = console(no_color=not is_terminal(sys.stdout), soft_wrap=True)
     states: set[str] = set()
     for index, rng, each in drawn:
         print_line = f"set {index}  {range_text(rng)}  one cell: {_addresses(each.block)}"
         size = rng.end - rng.start + 1
         if each.shown < size:
             print_line += "; nothing behind this is in use"
-        console.print(Text(print_line, style="bold"))
+        shown.print(Text(print_line, style="bold"))
         width = max(len(format_address(Address(rng.family, edge))) for edge in (rng.start, rng.end))
         for place in range(0, len(each.cells), _WIDTH):
             cells = each.cells[place : place + _WIDTH]
@@ -87,10 +86,10 @@ def _show(drawn: list[tuple[int, Range, Picture]]) -> None:
             line = Text(f"{format_address(first):{width}}  ")
             for cell in cells:
                 line.append(cell, style=_STYLES[cell])
-            console.print(line)
+            shown.print(line)
             states.update(cells)
-        console.print()
-    console.print(Text("   ".join(f"{cell} {name}" for cell, name in LEGEND.items() if cell in states)))
+        shown.print()
+    shown.print(Text("   ".join(f"{cell} {name}" for cell, name in LEGEND.items() if cell in states)))
 
 
 def _addresses(block: int) -> str:

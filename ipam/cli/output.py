@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from typing import Any, TextIO, TypeVar
 
+    from rich.console import Console
+
     Row = dict[str, Any]
     T = TypeVar("T")
 
@@ -179,7 +181,6 @@ def aligned(
 
 def _write_styled(rows: list[Row], columns: Sequence[Column]) -> None:
     """As rich does it; but only the last column is folded, for a table of fragments is legible to nobody."""
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
@@ -190,14 +191,25 @@ def _write_styled(rows: list[Row], columns: Sequence[Column]) -> None:
         styles = [column.style(row[column.key]) if column.style else "" for row in rows]
         cells.append([Text(text, style=style) for text, style in zip(texts, styles, strict=True)])
         widths.append(max(map(len, (column.title, *texts))))
-    seen = Console().width
+    seen = console().width
     others = sum(widths[:-1]) + 2 * len(widths)
     widths[-1] = min(widths[-1], max(_LEAST_FOLDED, seen - others))
     for column, width in zip(columns, widths, strict=True):
         table.add_column(column.title, justify="right" if column.right else "left", width=width, overflow="fold")
     for row in zip(*cells, strict=True):
         table.add_row(*row)
-    Console(highlight=False, width=max(seen, others + widths[-1])).print(table)
+    console(width=max(seen, others + widths[-1])).print(table)
+
+
+def console(**options: Any) -> Console:
+    """Rich's console; a reader that goes away is for others to deal with, as for all that is printed."""
+    from rich.console import Console
+
+    class Plain(Console):
+        def on_broken_pipe(self) -> None:
+            raise BrokenPipeError
+
+    return Plain(highlight=False, **options)
 
 
 def is_terminal(stream: TextIO) -> bool:
@@ -250,6 +262,11 @@ def counted(items: Iterable[T], what: str) -> Iterator[T]:
     finally:
         if shown:
             print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+
+
+def number(count: int, what: str) -> str:
+    """So many of what one of is called that: `1 event`, `2 events`."""
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def say(text: str) -> None:

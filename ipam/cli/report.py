@@ -30,6 +30,6 @@ def command(*, chosen: sources.Chosen, path: Path, title: str) -> int:
     with chosen.sources() as found:
         gathered = Gathered(audit(found, chosen.limits()))
     files.write(path, [render(gathered, title).encode("utf-8", "backslashreplace")])
-    count = len(gathered.audit.findings)
-    output.note(f"{path}: {gathered.audit.leases} leases, {count} findings")
+    counts = {"lease": gathered.audit.leases, "finding": len(gathered.audit.findings)}
+    output.note(f"{path}: {', '.join(output.number(count, what) for what, count in counts.items())}")
     return chosen.scope.status

@@ -8,7 +8,8 @@ from contextlib import contextmanager
 
 import click
 
-from ipam.cli.output import note
+from ipam.cli import Suggesting
+from ipam.cli.output import note, number
 from ipam.cli.steadfast import to_the_end
 from ipam.errors import InvalidConfig
 from ipam.jsontext import quote
@@ -47,7 +48,7 @@ _wait_option = click.option(
 )
 
 
-@click.group("store", epilog=_EPILOG)
+@click.group("store", cls=Suggesting, epilog=_EPILOG)
 def command() -> None:
     """Move leases from one store to another, check a store, upgrade its schema."""
 
@@ -71,7 +72,7 @@ def check(url: str, password_file: str, wait: float) -> None:
         if networks or not _url(url).startswith("file:"):
             _prove_round_trip(store, networks[0] if networks else _PROBE)
         took = (time.perf_counter() - begun) * 1000
-        found = f"{len(networks)} networks, round trip {took:.1f} ms" if there else "nothing is there yet"
+        found = f"{number(len(networks), 'network')}, round trip {took:.1f} ms" if there else "nothing is there yet"
         print(f"usable    {_shown(url)} ({found})")
         print(f"it is     {', '.join(sorted(store.traits)) or 'nothing beyond the minimum'}")
 
@@ -137,11 +138,13 @@ def _warn_of_changes(source: Store, name: str) -> None:
 
 def _told(name: str, moved: Moved, *, dry_run: bool) -> str:
     source = moved.source
-    already = f", {moved.there} events were there already" if moved.there else ""
+    were = "was" if moved.there == 1 else "were"
+    already = f", {number(moved.there, 'event')} {were} there already" if moved.there else ""
     done = "would move" if dry_run else "moved     "
     return (
-        f"{done} {name}: {moved.moved} events{already}; {source.leases} leases, {source.events} events and "
-        f"{source.cursors} cursors{'' if dry_run else ' on both sides'}, digest {source.digest[:16]}"
+        f"{done} {name}: {number(moved.moved, 'event')}{already}; {number(source.leases, 'lease')}, "
+        f"{number(source.events, 'event')} and {number(source.cursors, 'cursor')}"
+        f"{'' if dry_run else ' on both sides'}, digest {source.digest[:16]}"
     )
 
 

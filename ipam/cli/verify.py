@@ -64,7 +64,7 @@ def _history(site: Site, known: tuple[int, str] | None) -> bool:
         output.note(f"{site.name}: {site.store.__class__.__name__} keeps no chain, so nothing can be told")
         return True
     verdict = site.store.verify(site.name, known)
-    told = [f"{verdict.events} events"]
+    told = [output.number(verdict.events, "event")]
     if verdict.links < verdict.events:
         told.append(f"{verdict.events - verdict.links} of them from before there was a chain, or carried on from there")
     if verdict.sealed:
@@ -74,7 +74,9 @@ def _history(site: Site, known: tuple[int, str] | None) -> bool:
 
 
 def _tell(name: str, told: str, problems: list[str]) -> bool:
-    click.echo(output.visible(f"{name}: {told}: {f'{len(problems)} problems' if problems else 'as written'}"))
+    click.echo(
+        output.visible(f"{name}: {told}: {output.number(len(problems), 'problem') if problems else 'as written'}")
+    )
     for line in problems[:_SHOWN]:
         click.echo(output.visible(f"  {line}"))
     if len(problems) > _SHOWN:

@@ -20,7 +20,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ipam.cli import output
+from ipam.cli import main, output
 from ipam.cli.output import Column, aligned, emit, harmless, visible
 from ipam.model import IPV4, Address, Pod
 from tests.cli.node import IPAM, NAME, ONE_STORE, Node
@@ -262,8 +262,6 @@ def test_no_progress_is_shown_in_a_pipe(monkeypatch: pytest.MonkeyPatch) -> None
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_completion_is_a_script_for_the_shell(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
-    from ipam.cli import main
-
     main(["completion", shell])
     assert "_IPAM_COMPLETE" in capsys.readouterr().out
 

@@ -100,7 +100,7 @@ def test_what_is_done_and_cannot_be_told_for_want_of_room_is_an_error(filled: No
 
 
 @ONE_STORE
-@pytest.mark.parametrize("words", [["leases"], ["gc"], ["check"]], ids=lambda words: words[0])
+@pytest.mark.parametrize("words", [["leases"], ["gc"], ["check"], ["map", NAME]], ids=lambda words: words[0])
 def test_what_only_looks_ends_as_by_sigpipe(filled: Node, tmp_path: Path, words: list[str]) -> None:
     (tmp_path / "networks" / NAME / "10.203.0.9").touch()  # or check had nothing to say
     assert unheard(*filled.arguments(*words)) == 128 + signal.SIGPIPE

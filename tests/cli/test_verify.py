@@ -56,8 +56,8 @@ def filled(node: Node) -> Node:
 
 
 def test_what_nobody_touched_is_as_written(filled: Node) -> None:
-    assert filled.run("verify") == (0, f"{NAME}: 8 events: as written\n{OTHER}: 1 events: as written\n", "")
-    assert filled.run("verify", "--network", OTHER) == (0, f"{OTHER}: 1 events: as written\n", "")
+    assert filled.run("verify") == (0, f"{NAME}: 8 events: as written\n{OTHER}: 1 event: as written\n", "")
+    assert filled.run("verify", "--network", OTHER) == (0, f"{OTHER}: 1 event: as written\n", "")
 
 
 def test_the_first_bad_event_is_named_with_its_network_place_node_and_time(filled: Node) -> None:
@@ -65,7 +65,7 @@ def test_the_first_bad_event_is_named_with_its_network_place_node_and_time(fille
     status, out, err = filled.run("verify")
     assert (status, err) == (3, "")
     first, place, last = out.splitlines()
-    assert (first, last) == (f"{NAME}: 8 events: 1 problems", f"{OTHER}: 1 events: as written")
+    assert (first, last) == (f"{NAME}: 8 events: 1 problem", f"{OTHER}: 1 event: as written")
     assert place.startswith("  event 3 (byte " if filled.url.startswith("file") else "  event 3 (id ")
     assert f", claim of 10.203.0.4 by c2 on {filled.real.node} at 1700000030.0): it does not follow" in place
     change(filled.url, "c7", "c2")

@@ -225,7 +225,7 @@ def test_a_read_only_directory_stays_as_it_is(native: Environment, directory: Pa
         read_only(directory, command), capture_output=True, text=True, check=False, env={"PATH": os.defpath}
     )
     assert done.returncode == 1
-    assert done.stderr.startswith("ipam install: [Errno 30] Read-only file system")
+    assert done.stderr == f"ipam install: {directory}/.ipam: Read-only file system\n"
     assert content(directory) == {NAME: foreign}
 
 
