@@ -10,7 +10,7 @@ import click
 from click.core import ParameterSource
 
 from ipam.cli.output import note, waiting
-from ipam.errors import InvalidConfig
+from ipam.errors import CniError, InvalidConfig
 from ipam.inspection import configs
 from ipam.inspection.sites import Site, Sites
 from ipam.plugin import this_host
@@ -72,10 +72,14 @@ def store_url(value: str | None) -> str | None:
     return f"file://{value}" if value is not None and value.startswith("/") else value
 
 
-def names(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
-    """The names of networks that begin like this, for the shell to complete."""
-    with redirect_stderr(StringIO()), Scope(configs.DEFAULT_DIR, None).sites() as found:
-        return [site.name for site in found if site.name.startswith(incomplete)]
+def names(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
+    """The names of networks that begin like this, for the shell to complete; none where they cannot be looked up."""
+    where = Scope(ctx.params.get("conf_dir") or configs.DEFAULT_DIR, ctx.params.get("store"))
+    try:
+        with redirect_stderr(StringIO()), where.sites() as found:
+            return [site.name for site in found if site.name.startswith(incomplete)]
+    except (CniError, OSError, ValueError):
+        return []
 
 
 network_argument = click.argument("network", required=False, shell_complete=names)

@@ -270,11 +270,16 @@ def test_completion_completes_commands_and_networks(node: Node) -> None:
     def completed(words: str, number: int) -> list[str]:
         env = os.environ | {"COMP_WORDS": words, "COMP_CWORD": str(number), "_IPAM_COMPLETE": "bash_complete"}
         done = subprocess.run(IPAM, env=env, capture_output=True, text=True, check=True)
-        return [line.partition(",")[2] for line in done.stdout.splitlines()]
+        return [line.partition(",")[2] for line in done.stdout.splitlines() if line]
 
     assert completed("ipam le", 1) == ["leases"]
     assert completed("ipam rest", 1) == ["restore"]
     assert "--stale" in completed("ipam leases --st", 2)
+    node.configure()
+    where = f"--conf-dir {node.conf_dir}"
+    assert completed(f"ipam leases {where} cont", 4) == [NAME]
+    assert completed(f"ipam map {where} --store {node.url} ", 6) == [NAME]
+    assert completed(f"ipam leases --conf-dir {node.conf_dir}/absent --store {node.url} cont", 6) == []
 
 
 def test_help_imports_no_command() -> None:
