@@ -34,7 +34,17 @@ def told(event: Event) -> str:
     """An event in some words, for its place."""
     lease = event.lease
     node = f" on {lease.node}" if lease.node else ""
-    return f"{event.what} of {format_address(lease.address)} by {lease.attachment.container_id}{node} at {event.time!r}"
+    what = f"{event.what} of {format_address(lease.address)} by {lease.attachment.container_id}{node}"
+    return f"{what} at {_time(event.time)}"
+
+
+def _time(moment: float) -> str:
+    from ipam.inspection.times import format_moment
+
+    try:
+        return format_moment(moment)
+    except (OverflowError, ValueError, OSError):  # no clock ever said so
+        return f"{moment!r} seconds since the epoch"
 
 
 class Walk:

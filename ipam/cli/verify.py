@@ -45,6 +45,10 @@ def command(
     Of this node's histories, in whatever store they are; or of each SNAPSHOT, by its digest and signature, and what its
     node found in its history.
     """
+    if snapshots and against is not None:
+        raise click.UsageError("--against is for this node's histories: leave out --against, or the SNAPSHOTs")
+    if key is not None and not snapshots and against is None:
+        raise click.UsageError("--key is for snapshots: say a SNAPSHOT, or --against")
     from ipam.audit import signing
 
     trusted = signing.public_key(key) if key is not None else None
@@ -53,11 +57,11 @@ def command(
         return 0 if all(found) else BROKEN
     known = _known(against, trusted) if against is not None else {}
     with scope.sites(network) as here:
-        found = [_history(site, known.get(site.name)) for site in output.counted(here, "networks")]
+        found = [_history(site, known.get(site.name), against) for site in output.counted(here, "networks")]
     return scope.status if all(found) else BROKEN
 
 
-def _history(site: Site, known: tuple[int, str] | None) -> bool:
+def _history(site: Site, known: tuple[int, str] | None, against: Path | None) -> bool:
     from ipam.store import Trait
 
     if Trait.CHAINED not in site.store.traits:
@@ -69,6 +73,10 @@ def _history(site: Site, known: tuple[int, str] | None) -> bool:
         told.append(f"{verdict.events - verdict.links} of them from before there was a chain, or carried on from there")
     if verdict.sealed:
         told.append(f"{verdict.sealed} older ones forgotten")
+    if against is not None and known is None:
+        told.append(f"of which {against} tells nothing")
+    elif against is not None and not verdict.problems:
+        told.append(f"the first {known[0] if known else 0} as {against} has them")
     problems = [f"event {each.number} ({each.place}): {each.why}" for each in verdict.problems]
     return _tell(site.name, ", ".join(told), problems)
 
@@ -109,12 +117,16 @@ def _told(networks: tuple[object, ...]) -> Iterator[str]:
 
 def _known(path: Path, trusted: str | None) -> dict[str, tuple[int, str]]:
     """How many events each network had had, and the last link."""
+    from ipam.audit.snapshot import Damaged
     from ipam.audit.source import SnapshotFile
 
-    with SnapshotFile(path, trusted).open() as reading:
-        for _ in reading.records():  # whether it is what was written shows at its end
-            pass
-        verdicts = {info.name: info.verdict for info in reading.header.networks if info.verdict is not None}
+    try:
+        with SnapshotFile(path, trusted).open() as reading:
+            for _ in reading.records():  # whether it is what was written shows at its end
+                pass
+    except Damaged as damage:
+        raise ValueError(f"{path}: {damage}") from None
+    verdicts = {info.name: info.verdict for info in reading.header.networks if info.verdict is not None}
     if not verdicts:
         raise ValueError(f"{path} tells nothing of history: take it with ipam export --with-history")
     return {name: (each.sealed + each.events, each.last) for name, each in verdicts.items() if each.last}

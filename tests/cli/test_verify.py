@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, text
 
-from tests.cli.node import NAME, Node
+from ipam.inspection.times import format_moment
+from tests.cli.node import NAME, ONE_STORE, Node
 from tests.sql.moving import migrate
 
 OTHER = "others"
@@ -67,7 +68,10 @@ def test_the_first_bad_event_is_named_with_its_network_place_node_and_time(fille
     first, place, last = out.splitlines()
     assert (first, last) == (f"{NAME}: 8 events: 1 problem", f"{OTHER}: 1 event: as written")
     assert place.startswith("  event 3 (byte " if filled.url.startswith("file") else "  event 3 (id ")
-    assert f", claim of 10.203.0.4 by c2 on {filled.real.node} at 1700000030.0): it does not follow" in place
+    assert (
+        f", claim of 10.203.0.4 by c2 on {filled.real.node} at {format_moment(1700000030)}): it does not follow"
+        in place
+    )
     change(filled.url, "c7", "c2")
     assert filled.run("verify").code == 0
 
@@ -98,7 +102,17 @@ def test_an_earlier_snapshot_tells_that_all_of_history_was_made_anew(filled: Nod
     earlier = tmp_path / "earlier.jsonl.gz"
     assert filled.run("export", "--with-history", "-o", str(earlier)).code == 0
     filled.add("later")
-    assert filled.run("verify", "--against", str(earlier)).code == 0
+    said = filled.run("verify", "--against", str(earlier))
+    assert (said.code, said.err) == (0, "")
+    assert said.out == (
+        f"{NAME}: 9 events, the first 8 as {earlier} has them: as written\n"
+        f"{OTHER}: 1 event, the first 1 as {earlier} has them: as written\n"
+    )
+    filled.configure(name="newer")
+    assert (
+        f"newer: 0 events, of which {earlier} tells nothing: as written"
+        in filled.run("verify", "--against", str(earlier)).out
+    )
     remove_history(filled.url)
     filled.add("after")
     assert filled.run("verify").code == 0
@@ -126,3 +140,19 @@ def test_who_moves_a_history_that_was_changed_is_told_so(filled: Node, tmp_path:
     assert line.startswith(f"ipam store: history of {NAME} is not what was written (event 3, ")
     filled.url = f"sqlite:///{tmp_path}/target/ipam.db"
     assert filled.run("verify").code == 0
+
+
+def test_an_earlier_snapshot_that_is_damaged_is_named(filled: Node, tmp_path: Path) -> None:
+    earlier = tmp_path / "earlier.jsonl"
+    earlier.write_text("no snapshot\n")
+    status, out, err = filled.run("verify", "--against", str(earlier))
+    assert (status, out) == (1, "")
+    assert err.startswith(f"ipam verify: {earlier}: ")
+
+
+@ONE_STORE
+@pytest.mark.parametrize("words", [["--key", "FILE"], ["FILE", "--against", "FILE"]], ids=" ".join)
+def test_an_option_that_would_mean_nothing_is_a_wrong_call(filled: Node, tmp_path: Path, words: list[str]) -> None:
+    path = tmp_path / "file"
+    path.touch()
+    assert filled.run("verify", *[str(path) if word == "FILE" else word for word in words]).code == 2
