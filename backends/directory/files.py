@@ -242,6 +242,11 @@ def storage_error(error: OSError, path: str) -> CniError:
     return kind(f"{quote(path, 200)[1:-1]}: {reason}", "the leases are as they were; see to the file first")
 
 
+def reading_error(error: OSError, path: str) -> CniError:
+    """The same for who only looks."""
+    return InputOutput(f"{quote(path, 200)[1:-1]}: {error.strerror or error}", "see to the file, and who may read it")
+
+
 def unavailable(error: CniError) -> StoreUnavailable:
     """The same trouble, said of the store as a whole (STATUS)."""
     return StoreUnavailable(error.msg, error.details)

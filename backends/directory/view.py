@@ -6,7 +6,7 @@ import posix
 from _stat import S_ISDIR
 
 from backends.directory import audit, leasefile, proof, reading, snapshot
-from backends.directory.files import close, name_bytes, open_directory, storage_error
+from backends.directory.files import close, name_bytes, open_directory, reading_error
 from backends.directory.lock import acquire
 from backends.directory.place import RECORDS, Place, full_path
 from ipam.model import valid_name
@@ -40,7 +40,7 @@ class View:
         except FileNotFoundError:
             return iter(())
         except OSError as error:
-            raise storage_error(error, self._root) from None
+            raise reading_error(error, self._root) from None
         try:
             names = [name for name in posix.listdir(base) if valid_name(name) and _is_directory(name, base)]
         finally:
@@ -77,7 +77,7 @@ class View:
         except FileNotFoundError:
             return
         except OSError as error:
-            raise storage_error(error, full_path(self._root, network, error)) from None
+            raise reading_error(error, full_path(self._root, network, error)) from None
         try:
             for event in reading.read_events(records, () if address is None else (address,), since):
                 if since is not None and event.time < since:
@@ -87,7 +87,7 @@ class View:
                 if address is None or event.lease.address == address:
                     yield event
         except OSError as error:
-            raise storage_error(error, full_path(self._root, network, error)) from None
+            raise reading_error(error, full_path(self._root, network, error)) from None
         finally:
             close(records)
 
@@ -107,7 +107,7 @@ class View:
             finally:
                 place.close()
         except OSError as error:
-            raise storage_error(error, full_path(self._root, network, error)) from None
+            raise reading_error(error, full_path(self._root, network, error)) from None
 
     def _read_foreign(self, network: str, foreign: Callable[[int], T]) -> T | None:
         try:

@@ -29,6 +29,10 @@ _MOST_PAGES = 1000  # of the log, until a process that stays copies them and beg
 _AT_ONCE = 512  # rows
 
 
+_CHANGE = "the leases are as they were; see to the file first"
+_LOOK = "see to the file, and who may read it"
+
+
 class SqliteSession(Session):
     """One connection to the file."""
 
@@ -140,7 +144,7 @@ class SqliteDatabase(Database):
         except FileNotFoundError:
             return
         except _sqlite3.Error as error:
-            raise _error(error, self._path) from error
+            raise _error(error, self._path, _LOOK) from error
         try:
             _require_schema(session)
             found = session.connection.execute(STATEMENTS[name], values)
@@ -159,7 +163,7 @@ class SqliteDatabase(Database):
             self.upgrade()
             yield from self.read(name, values)
         except _sqlite3.Error as error:
-            raise _error(error, self._path) from error
+            raise _error(error, self._path, _LOOK) from error
 
     def _session(self, *, create: bool) -> SqliteSession:
         """A connection to the file that is there now. Raises FileNotFoundError where there is none to `create`."""
@@ -195,7 +199,7 @@ class SqliteDatabase(Database):
         except InputOutput as error:
             raise unavailable(error) from None
         except _sqlite3.Error as error:
-            raise unavailable(_error(error, self._path)) from None
+            raise unavailable(_error(error, self._path, _LOOK)) from None
 
     def upgrade(self) -> str:
         """See Database."""
@@ -230,7 +234,7 @@ def _require_schema(session: SqliteSession) -> None:
         raise
 
 
-def _error(error: Exception, path: str) -> CniError:
+def _error(error: Exception, path: str, advice: str = _CHANGE) -> CniError:
     """What a person is to read of a driver's error."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     if code in (_BUSY, _LOCKED):
@@ -239,4 +243,4 @@ def _error(error: Exception, path: str) -> CniError:
         )
     if isinstance(error, _sqlite3.OperationalError) and "no such table" in str(error):
         return InputOutput(f"{path} is no database of leases, or one without schema {SCHEMA}", "name another file")
-    return InputOutput(f"{path}: {quote(str(error), 200)[1:-1]}", "the leases are as they were; see to the file first")
+    return InputOutput(f"{path}: {quote(str(error), 200)[1:-1]}", advice)

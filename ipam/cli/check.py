@@ -37,22 +37,24 @@ def command(*, network: str | None, repair: bool, scope: Scope, output: str) -> 
     """
     if repair:
         to_the_end()
-    rows: list[Row] = []
     with scope.sites(network) as found:
-        for site in found:
-            before = _findings(site)
-            if repair and site.store.audit(site.name) and site.store.repair(site.name):
-                after = _findings(site)
-                for code, what, _ in before:
-                    if (code, what) not in {(each[0], each[1]) for each in after}:
-                        note(f"mended on {site.name}: {code}: {what}")
-                before = after
-            rows += [_row(site, finding) for finding in before]
+        rows = list(scope.readable(found, lambda site: _checked(site, repair=repair)))
     if not rows and output == "table" and not scope.status and is_terminal(sys.stdout):
         say(f"nothing was found wrong in {number(len(found), 'network')}")
     if rows or output != "table":
         emit(rows, COLUMNS, output, (Column("store"),))
     return FOUND if rows else scope.status
+
+
+def _checked(site: Site, *, repair: bool) -> list[Row]:
+    before = _findings(site)
+    if repair and site.store.audit(site.name) and site.store.repair(site.name):
+        after = _findings(site)
+        for code, what, _ in before:
+            if (code, what) not in {(each[0], each[1]) for each in after}:
+                note(f"mended on {site.name}: {code}: {what}")
+        before = after
+    return [_row(site, finding) for finding in before]
 
 
 def _findings(site: Site) -> list[Finding]:

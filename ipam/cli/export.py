@@ -39,7 +39,7 @@ def command(*, scope: sites.Scope, path: Path, network: str | None, with_history
 
         sign = signing.signer(sign_key)
     with scope.sites(network) as found:
-        source = LiveStores(found, scope.host, history=with_history)
+        source = LiveStores(scope.readable(found, sites.whole), scope.host, history=with_history)
         lines = encode(source.header, output.counted(source.records(), "records"), sign)
         if str(path) == "-":
             sys.stdout.buffer.writelines(lines)

@@ -97,8 +97,8 @@ def command(
         sightings = Sightings(seen, scope.host.boot)
         judged = [
             _considered(site, lease, evidence, sightings, moment, 0.0 if now else grace)
-            for site in found
-            for lease in sites.leases_of(site)
+            for site, leases in scope.readable(found, lambda site: [(site, sites.leases_of(site))])
+            for lease in leases
         ]
         if apply:
             judged = _freed(judged, rest, operator(reason), sightings)

@@ -65,14 +65,17 @@ def command(
         sites.require_history(found)
         if follow:
             _follow(found, wanted, first, output)
-        events = counted(_merged(found, wanted, first), "reading history")
+        events = counted(_merged(found, wanted, first, scope), "reading history")
         emit((event_row(event) for event in events if end is None or event.time < end), EVENT, output, EVENT_MORE)
     return scope.status
 
 
-def _merged(found: Iterable[Site], wanted: Selection, since: float | None) -> Iterator[Event]:
+def _merged(found: Iterable[Site], wanted: Selection, since: float | None, scope: Scope) -> Iterator[Event]:
     """The events of several networks in the order of their times."""
-    return heapq.merge(*(_chosen(site, wanted, since) for site in found), key=lambda event: event.time)
+    return heapq.merge(
+        *(scope.readable([site], lambda site: _chosen(site, wanted, since)) for site in found),
+        key=lambda event: event.time,
+    )
 
 
 def _chosen(site: Site, wanted: Selection, since: float | None) -> Iterator[Event]:

@@ -17,9 +17,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from ipam.cli.output import Row
     from ipam.cli.sites import Scope
     from ipam.inspection.sites import Site
-    from ipam.model import Lease
 
 
 @click.command("leases")
@@ -57,15 +57,15 @@ def command(
         with scope.sites(network) as found:
             if watch and is_terminal(sys.stdout):
                 sys.stdout.write("\x1b[H\x1b[J")
-            chosen = ((site, lease) for site in found for lease in _leases(site, wanted, sort, scope, stale=stale))
-            emit((lease_row(site, lease) for site, lease in chosen), LEASE, output, LEASE_MORE)
+            rows = scope.readable(found, lambda site: _rows(site, wanted, sort, scope, stale=stale))
+            emit(rows, LEASE, output, LEASE_MORE)
         if not watch:
             return scope.status
         sys.stdout.flush()
         time.sleep(watch)
 
 
-def _leases(site: Site, wanted: Selection, sort: str, scope: Scope, *, stale: bool) -> Iterator[Lease]:
+def _rows(site: Site, wanted: Selection, sort: str, scope: Scope, *, stale: bool) -> Iterator[Row]:
     chosen = sites.leases_of(site)
     if wanted != Selection():
         chosen = [lease for lease in chosen if lease in wanted]
@@ -73,4 +73,6 @@ def _leases(site: Site, wanted: Selection, sort: str, scope: Scope, *, stale: bo
         from ipam.cli.evidence import stale_ones
 
         chosen = stale_ones(site, chosen, scope.host)
-    return iter(chosen if sort == "address" else sorted(chosen, key=ORDERS[sort]))  # type: ignore[arg-type]
+    if sort != "address":
+        chosen.sort(key=ORDERS[sort])  # type: ignore[arg-type]
+    return (lease_row(site, lease) for lease in chosen)

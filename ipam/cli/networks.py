@@ -32,7 +32,7 @@ def command(*, scope: Scope, output: str) -> int:
     RANGES is `-` where no config in --conf-dir tells them.
     """
     with scope.sites() as found:
-        emit([_row(site) for site in found], COLUMNS, output)
+        emit(scope.readable(found, lambda site: [_row(site)]), COLUMNS, output)
     return scope.status
 
 

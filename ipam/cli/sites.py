@@ -18,10 +18,12 @@ from ipam.store import Trait
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from typing import Any
+    from collections.abc import Callable, Iterable, Iterator
+    from typing import Any, TypeVar
 
     from ipam.model import Host, Lease
+
+    T = TypeVar("T")
 
 
 class Scope:
@@ -46,6 +48,16 @@ class Scope:
         finally:
             sites.close()
 
+    def readable(self, found: Iterable[Site], look: Callable[[Site], Iterable[T]]) -> Iterator[T]:
+        """What `look` finds at each network; stderr tells of one that cannot be read, and the others come too."""
+        for site in found:
+            try:
+                yield from look(site)
+            except CniError as error:
+                details = f"; {error.details}" if error.details else ""
+                self.problems.append(f"network {site.name} in {site.url}: {error}{details}")
+                note(f"not looked at: {self.problems[-1]}")
+
     @property
     def status(self) -> int:
         """The exit status of a command that has nothing else to complain about: 1 where something was not read."""
@@ -56,6 +68,13 @@ def leases_of(site: Site) -> list[Lease]:
     """The leases of a network at one moment."""
     with waiting(f"reading the leases of {site.name}"):
         return list(site.store.leases(site.name))
+
+
+def whole(site: Site) -> Iterator[Site]:
+    """The network itself. Raises CniError where its leases cannot be read."""
+    for _ in site.store.leases(site.name):
+        break
+    yield site
 
 
 def require_history(found: list[Site]) -> None:

@@ -48,7 +48,7 @@ class Chosen:
             yield found
             return
         with self.scope.sites() as here:
-            yield [*found, LiveStores(here, self.scope.host)]
+            yield [*found, LiveStores(self.scope.readable(here, sites.whole), self.scope.host)]
 
     def limits(self) -> Limits:
         """What counts as what."""

@@ -83,7 +83,7 @@ def command(*, network: str | None, scope: Scope, output: str) -> int:
     there are more than then, by history; FULL IN is the time until none is left at the faster of both rates.
     """
     with scope.sites(network) as found:
-        rows = [row for site in found for row in _rows(site, scope.host.clock())]
+        rows = list(scope.readable(found, lambda site: _rows(site, scope.host.clock())))
         columns: tuple[Column, ...] = COLUMNS
         if output == "table" and is_terminal(sys.stdout):
             columns = (*COLUMNS[:8], BAR, *COLUMNS[8:])

@@ -57,7 +57,11 @@ def command(
         return 0 if all(found) else BROKEN
     known = _known(against, trusted) if against is not None else {}
     with scope.sites(network) as here:
-        found = [_history(site, known.get(site.name), against) for site in output.counted(here, "networks")]
+        found = list(
+            scope.readable(
+                output.counted(here, "networks"), lambda site: [_history(site, known.get(site.name), against)]
+            )
+        )
     return scope.status if all(found) else BROKEN
 
 

@@ -80,8 +80,7 @@ def command(*, address: str, time: str | None, network: str | None, scope: Scope
         raise click.UsageError(f"{format_moment(then)} is yet to come: nobody knows who will hold an address")
     rows, others, forgotten = [], [], []
     with scope.sites(network) as found:
-        for site in found:
-            past = _holdings(site, wanted)
+        for site, past in scope.readable(found, lambda site: [(site, _holdings(site, wanted))]):
             held = _at(past, then)
             others += past
             if held is not None:
