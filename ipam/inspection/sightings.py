@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 DEFAULT_PATH = Path("/run/ipam/stale.json")
 """In memory: after a reboot nothing that was seen before it counts."""
 
-_OPEN = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
+_OPEN = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
 _MOST = 1 << 26  # bytes
 
 

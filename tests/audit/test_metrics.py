@@ -149,7 +149,7 @@ def test_an_address_that_others_could_reach_is_refused(place: Path, address: str
     with pytest.raises(AssertionError):
         service.start()
     assert service.process is not None
-    assert service.process.wait(60) == 1
+    assert service.process.wait(60) == 2
     assert "ipam serve: --metrics " in service.said()
 
 

@@ -59,7 +59,7 @@ def test_all_of_a_container_is_released_at_once(leased: Node) -> None:
         ([], 2, "either an ADDRESS or --container"),
         (["10.203.0.3", "--container", "c2"], 2, "either an ADDRESS or --container"),
         (["10.203.0.99"], 1, "nobody holds 10.203.0.99"),
-        (["10.203.0"], 1, "'10.203.0' is no IP address"),
+        (["10.203.0"], 2, "'10.203.0' is no IP address"),
         (["--container", "c"], 1, "container 'c' holds nothing"),
         (["10.203.0.3", "--rest", "soon"], 2, "no duration"),
     ],

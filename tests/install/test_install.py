@@ -209,7 +209,7 @@ def test_plugins_of_several_names_live_side_by_side(native: Environment, directo
 @pytest.mark.parametrize("name", ["", ".hidden", "a/b", ".."])
 def test_a_name_that_is_none_is_refused(native: Environment, directory: Path, name: str) -> None:
     done = native.run("install", "--cni-bin-dir", directory, "--name", name, check=False)
-    assert (done.returncode, content(directory)) == (1, {})
+    assert (done.returncode, content(directory)) == (2, {})
     assert "--name must be a plain file name" in done.stderr
 
 
