@@ -24,7 +24,7 @@ HISTORY = b"history"
 
 _LONGEST = 1 << 17  # bytes of a line: names in it are bounded, so what says more is damaged
 
-_MOST_KNOWN = 1024
+_MOST_KNOWN = 256
 
 Place = tuple[int, int]
 """Where a line begins and ends, in bytes from the start of the file."""
