@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import Engine, create_engine, text
 
 from ipam import allocator
+from ipam.inspection.times import format_moment
 from ipam.model import Cause, Host, Pod, StoreConfig
 from ipam.registry import open_store
 from ipam.store import Store
@@ -122,7 +123,7 @@ def test_the_place_names_the_event(written: Written) -> None:
     written.set(6, "pod", "another")
     event = list(written.store.history(NETWORK))[5]
     (problem,) = written.store.verify(NETWORK).problems
-    who_and_when = f"by {event.lease.attachment.container_id} on node-a at {event.time!r}"
+    who_and_when = f"by {event.lease.attachment.container_id} on node-a at {format_moment(event.time)}"
     assert problem.place.startswith(f"id {written.ids()[5]}, {event.what} of 10.0.0.")
     assert problem.place.endswith(who_and_when)
 
