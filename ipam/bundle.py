@@ -43,6 +43,7 @@ _OF_SQLITE = (
 )
 _OF_SERVERS = ("bounded", "remote", "schema", "server", "statements", "trouble")
 _DEFERRED = (
+    "ipam.attachments",
     "ipam.keeping",
     "ipam.log",
     "ipam.ranges",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posix
 
-from ipam import __version__, allocator, attachments, cni, config
+from ipam import __version__, allocator, cni, config
 from ipam.errors import BadEnvironment, CniError, InputOutput, NotReady, StoreUnavailable, TryAgain
 from ipam.model import Attachment, Cause
 from ipam.request import Reply, Request, Work
@@ -157,6 +157,8 @@ def _delete(request: Request, conf: Config, host: Host, stores: Stores) -> Work:
 
 
 def _check(request: Request, conf: Config, _host: Host, stores: Stores) -> Work:
+    from ipam import attachments
+
     who = _attachment(request)
     args_ip, _pod = cni.parse_args(request.env.get("CNI_ARGS", ""))
     network = conf.network(args_ip)
@@ -166,6 +168,8 @@ def _check(request: Request, conf: Config, _host: Host, stores: Stores) -> Work:
 
 
 def _collect(_request: Request, conf: Config, host: Host, stores: Stores) -> Work | Reply:
+    from ipam import attachments
+
     valid = attachments.valid_attachments(conf.object)
     store_config = conf.store(strict=False)
     if store_config.node is None:

@@ -56,7 +56,7 @@ def command(*, conflist: Path, container: str, ifname: str, request: str | None,
     if not uses:
         raise ValueError(f"{conflist}: no plugin in it uses host-local as its ipam")
     asked = one_address(request) if request else None
-    rows = [_answer(use, who, asked, store_url(store), host) for use in uses]
+    rows = [_answer(use, who, asked, store_url(store) if store else None, host) for use in uses]
     if output == "json":
         write_json(row for row, _ in rows)
     else:

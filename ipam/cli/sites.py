@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 
 
 class Scope:
-    """What the options chose: where configs lie, and which store, None for all that are found."""
+    """What the options chose: where configs lie, and which stores, none for all that are found."""
 
-    def __init__(self, conf_dir: Path, url: str | None) -> None:
+    def __init__(self, conf_dir: Path, urls: Iterable[str] = ()) -> None:
         self.conf_dir = conf_dir
-        self.url = store_url(url)
+        self.urls = list(map(store_url, urls))
         self.host: Host = this_host()
         self.problems: list[str] = []
 
@@ -39,7 +39,7 @@ class Scope:
     def sites(self, name: str | None = None) -> Iterator[list[Site]]:
         """The networks of that name, all where None; what could not be read is told on stderr."""
         configured, problems = configs.read_directory(self.conf_dir)
-        sites = Sites(configured, self.url, self.host)
+        sites = Sites(configured, self.urls, self.host)
         try:
             self.problems = problems + sites.problems
             for problem in self.problems:
@@ -86,14 +86,14 @@ def require_history(found: list[Site]) -> None:
             )
 
 
-def store_url(value: str | None) -> str | None:
+def store_url(value: str) -> str:
     """A store's URL, where a path is that of a directory store."""
-    return f"file://{value}" if value is not None and value.startswith("/") else value
+    return f"file://{value}" if value.startswith("/") else value
 
 
 def names(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
     """The names of networks that begin like this, for the shell to complete; none where they cannot be looked up."""
-    where = Scope(ctx.params.get("conf_dir") or configs.DEFAULT_DIR, ctx.params.get("store"))
+    where = Scope(ctx.params.get("conf_dir") or configs.DEFAULT_DIR, ctx.params.get("store") or ())
     try:
         with redirect_stderr(StringIO()), where.sites() as found:
             return [site.name for site in found if site.name.startswith(incomplete)]
@@ -131,7 +131,7 @@ store_option = click.option("--store", metavar="URL", help="Leases are in this s
 def options(function: Callable[..., Any]) -> Callable[..., Any]:
     """`--store` and `--conf-dir`; the command gets `scope`."""
 
-    def with_scope(*arguments: Any, conf_dir: Path, store: str | None, **others: Any) -> Any:
+    def with_scope(*arguments: Any, conf_dir: Path, store: tuple[str, ...], **others: Any) -> Any:
         return function(*arguments, scope=Scope(conf_dir, store), **others)
 
     with_scope.__doc__ = function.__doc__
@@ -141,7 +141,8 @@ def options(function: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--store",
             metavar="URL",
-            help="Look into this store alone, such as file:///var/lib/cni/networks.  "
+            multiple=True,
+            help="Look into this store alone, such as file:///var/lib/cni/networks; may be repeated.  "
             "[default: those of the configs, and /var/lib/cni/networks]",
         ),
     ):

@@ -34,7 +34,7 @@ class Chosen:
 
     @contextmanager
     def sources(self) -> Iterator[list[Source]]:
-        """The snapshots, or this node's stores where none was named, or the store that was named beside them."""
+        """The snapshots, or this node's stores where none was named, or the stores that were named beside them."""
         from ipam.audit.live import LiveStores
         from ipam.audit.source import SnapshotFile
 
@@ -44,7 +44,7 @@ class Chosen:
 
             trusted = signing.public_key(self._key)
         found: list[Source] = [SnapshotFile(path, trusted) for path in self._snapshots]
-        if self._snapshots and self.scope.url is None:
+        if self._snapshots and not self.scope.urls:
             yield found
             return
         with self.scope.sites() as here:

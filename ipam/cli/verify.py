@@ -57,11 +57,15 @@ def command(
         return 0 if all(found) else BROKEN
     known = _known(against, trusted) if against is not None else {}
     with scope.sites(network) as here:
+        lost = {} if scope.problems else {name: each for name, each in known.items() if network in (None, name)}
+        for site in here:
+            lost.pop(site.name, None)
         found = list(
             scope.readable(
                 output.counted(here, "networks"), lambda site: [_history(site, known.get(site.name), against)]
             )
         )
+    found += [_tell(name, "no history", [f"{against} saw {seen} events of it"]) for name, (seen, _) in lost.items()]
     return scope.status if all(found) else BROKEN
 
 

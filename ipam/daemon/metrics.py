@@ -100,7 +100,7 @@ class Figures:
 
     def _of_stores(self) -> bytes:
         configured, problems = configs.read_directory(self._conf_dir)
-        sites = Sites(configured, None, self._host)
+        sites = Sites(configured, (), self._host)
         try:
             return exposition(StoreCollector(sites.named(None), self._host.clock(), problems + sites.problems))
         finally:

@@ -44,21 +44,24 @@ class Site(NamedTuple):
 class Sites:
     """Every network that is found, by name and store; `problems` tells what could not be looked at."""
 
-    def __init__(self, configured: Iterable[Configured], url: str | None, host: Host) -> None:
-        """The networks of the store at `url`; where it is None, of the default one and those that are configured.
+    def __init__(self, configured: Iterable[Configured], urls: Iterable[str], host: Host) -> None:
+        """The networks of the stores at `urls`; where there are none, of the default one and those that are configured.
 
-        Raises ValueError where nothing is at `url` and no config names it. The others come with the first lease.
+        Raises ValueError where nothing is at one of `urls` and no config names it. The others come with the first
+        lease.
         """
         self._stores = Stores(host)
         self._found: dict[tuple[str, str], Site] = {}
         self.problems: list[str] = []
         configured = list(configured)
-        if url is not None:
+        urls = list(dict.fromkeys(urls))
+        for url in urls:
             known = {each.name: each for each in configured if each.network is not None}
             here = [each.name for each in configured if each.store is not None and each.store.url == url]
             self._look(StoreConfig(url), known, here)
             if not here:
                 self._require(StoreConfig(url))
+        if urls:
             return
         by_url: dict[str, list[Configured]] = {DEFAULT_STORE: []}
         for each in configured:

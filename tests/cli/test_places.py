@@ -47,3 +47,14 @@ def test_a_check_of_a_store_without_a_place_says_so(
     node.add("c1")
     main(["store", "check", str(tmp_path / "networks")])
     assert "(1 network" in capsys.readouterr().out
+
+
+@ONE_STORE
+def test_several_stores_can_be_named(node: Node, tmp_path: Path) -> None:
+    node.add("here")
+    first, node.url = node.url, f"file://{tmp_path}/second"
+    node.add("there", name="other")
+    listed = [row["container"] for row in node.run("leases", "--store", first, "-o", "json").json()]
+    assert sorted(listed) == ["here", "there"]
+    said = node.run("audit", "--store", first, "-o", "json").json()
+    assert (said["networks"], said["leases"]) == (2, 2)

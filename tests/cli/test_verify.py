@@ -120,6 +120,18 @@ def test_an_earlier_snapshot_tells_that_all_of_history_was_made_anew(filled: Nod
     assert (status, "event 8, the last that a snapshot tells of, is not in it" in out) == (3, True)
 
 
+def test_a_network_that_is_gone_altogether_is_missed(filled: Node, tmp_path: Path) -> None:
+    earlier = tmp_path / "earlier.jsonl"
+    assert filled.run("export", "--with-history", "-o", str(earlier)).code == 0
+    (filled.conf_dir / f"10-{NAME}.conflist").unlink(missing_ok=True)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    filled.url = f"file://{elsewhere}"
+    status, out, _ = filled.run("verify", "--against", str(earlier))
+    assert status == 3
+    assert f"{NAME}: no history: 1 problem" in out
+
+
 def test_a_snapshot_of_one_store_can_be_held_against_the_one_that_its_history_moved_to(
     filled: Node, tmp_path: Path
 ) -> None:
