@@ -62,7 +62,8 @@ class DirectoryStore(Store):
         return self._transact(network, change, 0)
 
     def _transact(self, network: str, change: Callable[[Transaction], T], timeout: float | None) -> T:
-        if timeout == 0 and network in self._due:
+        now = timeout == 0
+        if now and network in self._due:
             raise Busy
         if network not in self._kept and not self._has_directory(network):
             from backends.directory.absent import AbsentTransaction, DirectoryNeeded
@@ -72,10 +73,9 @@ class DirectoryStore(Store):
             except DirectoryNeeded:
                 pass
         try:
-            run = self._run
-            return self._locked(network, lambda place: run(place, network, change, now=timeout == 0), timeout=timeout)
+            return self._locked(network, lambda place: self._run(place, network, change, now=now), timeout=timeout)
         except NoSpace as error:
-            if timeout == 0:  # what follows takes longer
+            if now:  # what follows takes longer
                 raise Busy from None
             return self._transact_without_space(network, change, error)
 

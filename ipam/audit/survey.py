@@ -135,16 +135,15 @@ class Survey:
 
     def _choose(self, sources: Iterable[Source]) -> None:
         """Of each node the newest snapshot that is whole, and of each shared store the newest that holds it."""
-        newest: dict[str, tuple[Source, Header]] = {}
+        by_node: dict[str, list[tuple[Source, Header]]] = {}
         for source in sources:
             try:
-                one = (source, header_of(source))
+                header = header_of(source)
             except (Damaged, CniError) as error:
                 self.damaged.append((source.name, error if isinstance(error, Damaged) else Damaged(0, str(error))))
                 continue
-            known = newest.get(one[1].node)
-            newest[one[1].node] = one if known is None else self._newer(known, one)
-        self.sources = sorted(newest.values(), key=lambda each: each[1].node)
+            by_node.setdefault(header.node, []).append((source, header))
+        self.sources = [self._newest(found) for _, found in sorted(by_node.items())]
         self._shared: dict[str, int] = {}
         for place, (_, header) in enumerate(self.sources):
             for info in header.networks:
@@ -152,15 +151,14 @@ class Survey:
                 if info.shared and (best is None or self.sources[best][1].time < header.time):
                     self._shared[info.name] = place
 
-    def _newer(self, *two: tuple[Source, Header]) -> tuple[Source, Header]:
-        """The newer one of two snapshots of a node; one that is damaged, or forged, takes no other one's place."""
-        older, newer = sorted(two, key=lambda each: each[1].time)
-        damage = damage_of(newer[0])
-        if damage is not None:
-            self.damaged.append((newer[0].name, damage))
-            return older
-        self.superseded.append(older)
-        return newer
+    def _newest(self, found: list[tuple[Source, Header]]) -> tuple[Source, Header]:
+        """The newest snapshot of a node; one that is damaged, or forged, takes no other one's place."""
+        *older, newest = sorted(found, key=lambda each: each[1].time)
+        while older and (damage := damage_of(newest[0])) is not None:
+            self.damaged.append((newest[0].name, damage))
+            newest = older.pop()
+        self.superseded += older
+        return newest
 
     def node_number(self, node: str) -> int:
         """The place of a node in `nodes`, made where it is new."""

@@ -9,7 +9,7 @@ import click
 from ipam import config
 from ipam.address import format_address, format_cidr
 from ipam.allocator import holder_text, set_text
-from ipam.cli.output import say, waiting, write_json
+from ipam.cli.output import number, say, waiting, write_json
 from ipam.cli.sites import store_option, store_url
 from ipam.errors import InvalidConfig
 from ipam.inspection import configs
@@ -103,8 +103,7 @@ def _asker(who: Attachment) -> str:
 
 def _lines(network: Network, found: Explanation, store: Store) -> Iterator[str]:
     if found.reclaimed:
-        count = len(found.reclaimed)
-        yield f"first, {count} {'lease' if count == 1 else 'leases'} of an earlier boot would be released"
+        yield f"first, {number(len(found.reclaimed), 'lease')} of an earlier boot would be released"
     if found.error is not None:
         yield f"ADD would be refused with code {found.error.code}: {found.error.msg}"
         if found.error.details:
