@@ -54,8 +54,7 @@ class Scope:
             try:
                 yield from look(site)
             except CniError as error:
-                details = f"; {error.details}" if error.details else ""
-                self.problems.append(f"network {site.name} in {site.url}: {error}{details}")
+                self.problems.append(f"network {site.name} in {site.url}: {configs.in_words(error)}")
                 note(f"not looked at: {self.problems[-1]}")
 
     @property

@@ -81,10 +81,10 @@ def _history(site: Site, known: tuple[int, str] | None, against: Path | None) ->
         told.append(f"{verdict.events - verdict.links} of them from before there was a chain, or carried on from there")
     if verdict.sealed:
         told.append(f"{verdict.sealed} older ones forgotten")
-    if against is not None and known is None:
+    if known is not None and not verdict.problems:
+        told.append(f"the first {known[0]} as {against} has them")
+    elif known is None and against is not None:
         told.append(f"of which {against} tells nothing")
-    elif against is not None and not verdict.problems:
-        told.append(f"the first {known[0] if known else 0} as {against} has them")
     problems = [f"event {each.number} ({each.place}): {each.why}" for each in verdict.problems]
     return _tell(site.name, ", ".join(told), problems)
 

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from ipam.config import DEFAULT_DATA_DIR
 from ipam.errors import CniError
+from ipam.inspection.configs import in_words
 from ipam.model import StoreConfig
 from ipam.registry import Stores
 
@@ -78,7 +79,7 @@ class Sites:
             store = self._stores.get(config)
             names = {*store.networks(), *filter(None, here)}
         except CniError as error:
-            self.problems.append(f"store {config.shown}: {error}" + (f"; {error.details}" if error.details else ""))
+            self.problems.append(f"store {config.shown}: {in_words(error)}")
             return
         for name in names:
             use = described.get(name)

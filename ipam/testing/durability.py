@@ -29,7 +29,7 @@ class DurabilityContract(StoreTests):
     """What one process was answered, the next one finds."""
 
     def test_a_store_is_there_once_something_was_claimed(self, store: Store) -> None:
-        assert store.is_there() in (True, False)
+        store.is_there()  # to ask makes nothing
         assert list(store.networks()) == []
         self.add(store, "one")
         assert store.is_there()
