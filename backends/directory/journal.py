@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 HISTORY = b"history"
 
-_LONGEST = 1 << 17  # bytes of a line: names in it are bounded, so what says more is damaged
+LONGEST = 1 << 17
+"""Bytes of a line: names in it are bounded, so what is longer is damaged."""
 
 _MOST_KNOWN = 256
 
@@ -138,7 +139,7 @@ class Journal:
         if place in self._known:
             return self._known[place]
         start, end = place
-        if not 0 < end - start <= _LONGEST:
+        if not 0 < end - start <= LONGEST:
             return None
         return decode(posix.pread(self._open(), end - start, start))
 
@@ -156,7 +157,7 @@ class Journal:
 
     def event_behind(self, offset: int) -> Event | None:
         """The first event whose line begins behind that byte."""
-        _, _, rest = posix.pread(self._open(), 2 * _LONGEST, offset).partition(b"\n")
+        _, _, rest = posix.pread(self._open(), 2 * LONGEST, offset).partition(b"\n")
         return next((event for event in map(decode, rest.split(b"\n")[:-1]) if event is not None), None)
 
     def end_line(self) -> None:

@@ -180,13 +180,16 @@ def last_claims(records: int, of: Collection[Address] = ()) -> dict[tuple[int, A
 
 
 def read_lines(records: int) -> Iterator[tuple[journal.Place, bytes]]:
-    """Every line of the history file with its place, oldest first; none where there is no file."""
+    """Every line of the history file with its place, oldest first; none where there is no file.
+
+    Holes cost nothing, and what is longer than any line comes in pieces.
+    """
     try:
         fd = open_regular(journal.HISTORY, records, posix.O_RDONLY)
     except FileNotFoundError:
         return
     try:
-        offset, rest = _first_data(fd), b""
+        offset, rest = _next_data(fd, 0), b""
         while data := posix.pread(fd, _CHUNK, offset):
             start = offset - len(rest)
             offset += len(data)
@@ -197,6 +200,11 @@ def read_lines(records: int) -> Iterator[tuple[journal.Place, bytes]]:
                 yield (end - 1 - len(stripped), end), stripped
                 start = end
             rest = rest.lstrip(b"\0")
+            if len(rest) > journal.LONGEST:
+                yield (offset - len(rest), offset), rest
+                rest = b""
+            if not rest:
+                offset = _next_data(fd, offset)
     finally:
         close(fd)
 
@@ -212,9 +220,10 @@ def whole_since(records: int) -> float:
     return next((event.time for event in events if event is not None), NEVER)
 
 
-def _first_data(fd: int) -> int:
+def _next_data(fd: int, offset: int) -> int:
+    """Where, from `offset` on, something else begins than a hole."""
     try:
-        return posix.lseek(fd, 0, _SEEK_DATA)
+        return posix.lseek(fd, offset, _SEEK_DATA)
     except OSError as error:
         if error.errno != ENXIO:
             raise

@@ -161,8 +161,13 @@ def limited_memory() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (GIBIBYTE // 5, GIBIBYTE // 5))
 
 
+@pytest.mark.parametrize("torn", [b"", b'{"time":12', b"junk " * (1 << 17)], ids=["", "torn", "junk"])
 @pytest.mark.parametrize("then", ["nothing more", "another lease"])
-def test_a_hole_of_a_gibibyte_in_history_costs_neither_memory_nor_time(node: Node, history: Path, then: str) -> None:
+def test_a_hole_of_a_gibibyte_in_history_costs_neither_memory_nor_time(
+    node: Node, history: Path, torn: bytes, then: str
+) -> None:
+    with history.open("ab") as file:
+        file.write(torn)
     os.truncate(history, GIBIBYTE)
     if then == "another lease":
         node.add("three", SMALL)
