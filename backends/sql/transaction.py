@@ -35,6 +35,7 @@ class SqlTransaction(Transaction):
         self._host = host
         self._events: list[Event] = []
         self._cursors: dict[int, Address] = {}
+        self._held: dict[Address, Lease] = {}  # as far as held_by() told, and it is still so
         self._boots: dict[str, str] = {}
         self._known_boots: dict[str, str | None] = {}
         rows = open_network(session, network)
@@ -65,10 +66,14 @@ class SqlTransaction(Transaction):
     def held_by(self, who: Attachment) -> list[Lease]:
         """See Transaction."""
         names: Values = {"container_id": text(who.container_id), "ifname": text(who.ifname)}
-        return self._ours("held_by", names)
+        found = self._ours("held_by", names)
+        self._held.update({lease.address: lease for lease in found})
+        return found
 
     def holder(self, address: Address) -> Lease | None:
         """See Transaction."""
+        if address in self._held:  # nobody else changes anything while we have the network
+            return self._held[address]
         if self._id is None:
             return None
         rows = self._session.fetch("holder", {"net": self._id, "key": key_of(*address)})
@@ -145,6 +150,7 @@ class SqlTransaction(Transaction):
         if held is None or held.attachment != lease.attachment or self._free is None:
             return None
         key = key_of(*lease.address)
+        self._held.pop(lease.address, None)
         self._session.run("remove_lease", {"net": self._id, "key": key})
         if rest > 0:
             until = self._host.clock() + rest
@@ -183,6 +189,8 @@ class SqlTransaction(Transaction):
         network = self._id
         if network is None:
             return None
+        if self._free is not None:
+            self._free.write()
         if self._events:
             rows = [event_values(network, event) for event in self._events]
             lengthen(self._session, network, self._network, self._end, rows)

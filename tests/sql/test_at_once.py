@@ -73,20 +73,21 @@ def test_processes_that_are_killed_leave_nothing_half_done(one_shot: Path, tmp_p
 
 
 FIRST = 0x0A000000
-STEPS = st.lists(st.tuples(st.sampled_from(["claim", "drop", "rest", "find"]), st.integers(0, 12)), max_size=40)
+STEPS = st.lists(st.tuples(st.sampled_from(["claim", "drop", "rest", "find", "look"]), st.integers(0, 12)), max_size=40)
 
 
 @given(steps=STEPS)
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_intervals_agree_with_a_set_of_addresses(steps: list[tuple[str, int]], tmp_path: Path) -> None:
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_change_of_many_steps_agrees_with_a_set_of_addresses(steps: list[tuple[str, int]], tmp_path: Path) -> None:
     directory = tmp_path / str(time.monotonic_ns())
     rng = Range(IPV4, FIRST, 24, FIRST, FIRST + 12, Address(IPV4, FIRST + 99))
     taken: set[int] = set()
     rests: set[int] = set()
+    who = Attachment("c1", "eth0")
 
     def change(tx: Transaction) -> None:
         for step, number in steps:
-            lease = Lease(Address(IPV4, FIRST + number), Attachment("c1", "eth0"), None)
+            lease = Lease(Address(IPV4, FIRST + number), who, None)
             if step == "claim" and number not in taken:
                 tx.claim(lease, Cause.ADD)
                 taken.add(number)
@@ -95,6 +96,9 @@ def test_intervals_agree_with_a_set_of_addresses(steps: list[tuple[str, int]], t
                 tx.drop(lease, Cause.DEL, rest=1000.0 if step == "rest" else 0.0)
                 taken.remove(number)
                 rests.update({number} if step == "rest" else ())
+            elif step == "look":
+                assert [lease.address.value - FIRST for lease in tx.held_by(who)] == sorted(taken)
+                assert (tx.holder(lease.address) is not None) == (number in taken)
             elif step == "find":
                 for resting, others in ((False, taken | rests), (True, taken)):
                     expected = next((FIRST + free for free in range(number, 13) if free not in others), None)
