@@ -146,19 +146,13 @@ def write_csv(rows: Iterable[Row], columns: Sequence[Column], *, titles: bool = 
 
 def _csv_cells(rows: Sequence[Row], column: Column) -> Sequence[object]:
     """The values of a column, harmless; whether they are so already is seen of all at once."""
-    cells = [_value(row[column.key], column) for row in rows]
+    cells: list[object] = [row[column.key] for row in rows]
+    if not column.plain:
+        cells = [value if value is None or isinstance(value, int) else column.text(value) for value in cells]
     texts = [each for each in cells if isinstance(each, str)]
-    if "".join(texts).isprintable() and not any(map(_is_formula, texts)):
+    if "".join(texts).isprintable() and {text[:1] for text in texts}.isdisjoint(_FORMULA):
         return cells
     return [harmless(each) for each in cells]
-
-
-def _value(value: object, column: Column) -> object:
-    return value if value is None or column.plain or isinstance(value, int) else column.text(value)
-
-
-def _is_formula(text: str) -> bool:
-    return text.startswith(_FORMULA)
 
 
 def aligned(
