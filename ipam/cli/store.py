@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import click
 
-from ipam.cli import Suggesting
+from ipam.cli import Suggesting, sites
 from ipam.cli.output import note, number
 from ipam.cli.steadfast import to_the_end
 from ipam.errors import InvalidConfig
@@ -69,7 +69,7 @@ def check(url: str, password_file: str, wait: float) -> None:
         networks = list(store.networks())
         begun = time.perf_counter()
         # A directory store would make the directory of a network that it has not got.
-        if networks or not _url(url).startswith("file:"):
+        if networks or not sites.store_url(url).startswith("file:"):
             _prove_round_trip(store, networks[0] if networks else _PROBE)
         took = (time.perf_counter() - begun) * 1000
         found = f"{number(len(networks), 'network')}, round trip {took:.1f} ms" if there else "nothing is there yet"
@@ -111,7 +111,7 @@ def migrate(
 
     if not dry_run:
         to_the_end()
-    if _url(source) == _url(target):
+    if sites.store_url(source) == sites.store_url(target):
         raise InvalidConfig("FROM and TO are the same store")
     with _opened(source, password_file, wait) as old, _opened(target, password_file, wait) as new:
         known = list(old.networks())
@@ -186,7 +186,7 @@ def _prove_round_trip(store: Store, network: str) -> None:
 
 @contextmanager
 def _opened(url: str, password_file: str, wait: float) -> Iterator[Store]:
-    config = StoreConfig(_url(url), lock_timeout=wait, password_file=password_file)
+    config = StoreConfig(sites.store_url(url), lock_timeout=wait, password_file=password_file)
     store = open_store(config, this_host())
     try:
         yield store
@@ -194,10 +194,5 @@ def _opened(url: str, password_file: str, wait: float) -> Iterator[Store]:
         store.close()
 
 
-def _url(given: str) -> str:
-    """A store's URL; a path is that of a directory store."""
-    return f"file://{given}" if given.startswith("/") else given
-
-
 def _shown(given: str) -> str:
-    return quote(StoreConfig(_url(given)).shown, _LONGEST)[1:-1]
+    return quote(StoreConfig(sites.store_url(given)).shown, _LONGEST)[1:-1]
