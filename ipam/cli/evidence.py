@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from ipam.cli.output import visible
+from ipam.cli.sites import existing
 from ipam.inspection.staleness import STALE, judge
 from ipam.inspection.times import parse_duration
 from ipam.witnesses.namespaces import Namespaces
@@ -70,6 +71,7 @@ def results_option(function: Callable[..., Any]) -> Callable[..., Any]:
         default=DEFAULT_DIRS,
         metavar="DIR",
         show_default=True,
+        callback=existing,
         help="Where libcni caches results; may be repeated.",
     )(function)
 

@@ -21,7 +21,7 @@ _EPILOG = (
     "-o", "--output", "path", type=click.Path(path_type=Path, allow_dash=True), default="-", metavar="FILE",
     help="Where to write it, for the owner alone to read.  [default: stdout]",
 )  # fmt: skip
-@click.option("--network", metavar="NAME", help="This network alone.")
+@sites.network_option("This network alone.")
 @click.option("--with-history", is_flag=True, help="With all events that the stores tell of.")
 @click.option(
     "--sign-key", type=click.Path(path_type=Path), metavar="FILE", help="Sign it with the Ed25519 key in this PEM file."

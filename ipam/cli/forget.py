@@ -12,7 +12,7 @@ from ipam.inspection.times import format_moment, parse_duration
 
 @click.command("forget")
 @click.option("--older-than", "age", required=True, metavar="DURATION", help="Such as 90d: what is older goes.")
-@click.option("--network", metavar="NAME", help="Of this network alone.")
+@sites.network_option("Of this network alone.")
 @sites.options
 def command(*, scope: sites.Scope, age: str, network: str | None) -> int:
     """Remove events older than that from history; claims of leases still held stay.

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 @click.command("release", epilog="DURATION is like 90s, 15m or 2h.")
 @click.argument("address", required=False)
 @click.option("--container", default="", metavar="ID", help="Every address of this container; its whole id.")
-@click.option("--network", metavar="NAME", help="In this network alone.")
+@sites.network_option("In this network alone.")
 @click.option("--reason", default="", help="Goes into history, after who did it.")
 @click.option("--force", is_flag=True, help="Although the container looks alive.")
 @duration_option("--rest", REST, REST_HELP)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @click.command("restore")
 @click.argument("address")
-@click.option("--network", metavar="NAME", help="In this network; needed where history of several knows the address.")
+@sites.network_option("In this network; needed where history of several knows the address.")
 @click.option("--reason", default="", help="Goes into history, after who did it.")
 @sites.options
 def command(*, address: str, network: str | None, reason: str, scope: Scope) -> int:

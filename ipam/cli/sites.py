@@ -103,11 +103,18 @@ def names(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[
 network_argument = click.argument("network", required=False, shell_complete=names)
 
 
-def _existing(ctx: click.Context, param: click.Parameter, value: Path) -> Path:
-    """Where a directory was named, it has to be there; the usual one may be missing."""
+def network_option(text: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """`--network`, for one of the networks of the place that was named; the command gets `network`."""
+    return click.option("--network", metavar="NAME", shell_complete=names, help=text)
+
+
+def existing(ctx: click.Context, param: click.Parameter, value: Any) -> Any:
+    """Where directories were named, they have to be there; the usual ones may be missing."""
     named = ctx.get_parameter_source(param.name or "") is not ParameterSource.DEFAULT
-    if named and not ctx.resilient_parsing and not value.is_dir():
-        raise ValueError(f"--conf-dir {value}: there is no such directory")
+    if named and not ctx.resilient_parsing:
+        for each in value if isinstance(value, tuple) else (value,):
+            if not Path(each).is_dir():
+                raise ValueError(f"{param.opts[0]} {each}: there is no such directory")
     return value
 
 
@@ -119,7 +126,7 @@ def conf_dir_option(text: str) -> Callable[[Callable[..., Any]], Callable[..., A
         default=configs.DEFAULT_DIR,
         metavar="DIR",
         show_default=True,
-        callback=_existing,
+        callback=existing,
         help=text,
     )
 

@@ -28,7 +28,7 @@ _EPILOG = (
 @click.argument(
     "snapshots", nargs=-1, type=click.Path(path_type=Path, exists=True, dir_okay=False), metavar="[SNAPSHOT]..."
 )
-@click.option("--network", metavar="NAME", help="This network alone.")
+@sites.network_option("This network alone.")
 @click.option(
     "--key", type=click.Path(path_type=Path), metavar="FILE", help="Snapshots must be signed with this public key."
 )

@@ -65,7 +65,7 @@ MORE = (*LEASE_MORE, RANGE_SET, SINCE, Column("cause"), Column("note"))
 )
 @click.argument("address")
 @click.option("--at", "time", metavar="TIME", help="Who held it then, by history.")
-@click.option("--network", metavar="NAME", help="In this network alone.")
+@sites.network_option("In this network alone.")
 @sites.options
 @output.option
 def command(*, address: str, time: str | None, network: str | None, scope: Scope, output: str) -> int:

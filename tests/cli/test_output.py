@@ -280,6 +280,9 @@ def test_completion_completes_commands_and_networks(node: Node) -> None:
     assert completed(f"ipam leases {where} cont", 4) == [NAME]
     assert completed(f"ipam map {where} --store {node.url} ", 6) == [NAME]
     assert completed(f"ipam leases --conf-dir {node.conf_dir}/absent --store {node.url} cont", 6) == []
+    for command in ("who 10.0.0.1", "release", "restore", "export", "forget", "verify"):
+        words = f"ipam {command} {where} --network cont"
+        assert completed(words, len(words.split()) - 1) == [NAME], command
 
 
 def test_help_imports_no_command() -> None:

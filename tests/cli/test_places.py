@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from ipam.address import format_address
 from tests.cli.node import NAME, ONE_STORE, Node
 
 LOOKING = ["networks", "leases", "history", "usage", "gc", "check", "export", "audit", "verify", "metrics"]
@@ -25,6 +26,17 @@ def test_a_config_directory_that_was_named_has_to_be_there(node: Node, command: 
     status, out, err = node.run(command, *more)
     assert (status, out) == (1, "")
     assert err == f"ipam {command}: --conf-dir {node.conf_dir}: there is no such directory\n"
+
+
+@ONE_STORE
+@pytest.mark.parametrize("command", ["gc", "release"])
+def test_a_directory_of_results_that_was_named_has_to_be_there(node: Node, tmp_path: Path, command: str) -> None:
+    (lease,) = node.add("c1")
+    more = [format_address(lease.address)] if command == "release" else []
+    status, out, err = node.run(command, *more, "--results-dir", str(tmp_path), "--results-dir", "/absent")
+    assert (status, out) == (1, "")
+    assert err == f"ipam {command}: --results-dir /absent: there is no such directory\n"
+    assert node.run("gc", "--results-dir", str(tmp_path)).code == 0
 
 
 @pytest.mark.parametrize("url", ["directory", "sqlite"], indirect=True)
