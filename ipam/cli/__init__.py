@@ -93,6 +93,11 @@ class Commands(Suggesting):
             return super().invoke(ctx)
         except BrokenPipeError:
             raise Unread from None
+        except ModuleNotFoundError as error:
+            if (error.name or "ipam").partition(".")[0] in ("ipam", "backends"):
+                raise
+            needs = f"needs {error.name}: {sys.prefix}/bin/pip install 'ipam-cni[audit]'"
+            raise Failure(f"ipam {ctx.invoked_subcommand}: {needs}") from error
         except (CniError, OSError, ValueError) as error:
             details = getattr(error, "details", "")
             text = f"ipam {ctx.invoked_subcommand}: {told(error)}" + (f"; {details}" if details else "")

@@ -24,11 +24,8 @@ _EPILOG = (
 @sites.options
 def command(*, scope: sites.Scope, path: Path | None) -> int:
     """Figures of this node's stores in Prometheus' text format: leases, room, events, time to exhaustion."""
-    try:
-        from ipam.audit.metrics import StoreCollector, exposition
-    except ImportError:
-        raise ValueError("metrics need prometheus-client: pip install 'ipam-cni[audit]'") from None
     from ipam.audit import files
+    from ipam.audit.metrics import StoreCollector, exposition
 
     with scope.sites() as found:
         text = exposition(StoreCollector(found, scope.host.clock(), scope.problems))

@@ -18,10 +18,8 @@ from ipam.cli import output, sources
 @click.option("--title", default="IP address report", show_default=True, help="What stands at the top of the page.")
 def command(*, chosen: sources.Chosen, path: Path, title: str) -> int:
     """Make a page of HTML that needs nothing else: usage, address maps, activity, forecasts, findings, leases."""
-    try:
-        import jinja2  # noqa: F401  # to say at once what is missing
-    except ImportError:
-        raise ValueError("the report needs jinja2: pip install 'ipam-cni[audit]'") from None
+    import jinja2  # noqa: F401  # to say at once what is missing
+
     from ipam.audit import files
     from ipam.audit.auditing import audit
     from ipam.audit.report.gathering import Gathered

@@ -55,8 +55,8 @@ def _run(listener: socket.socket, address: str) -> None:
     if address:
         try:
             from ipam.daemon import metrics
-        except ImportError as error:
-            raise ValueError(f"--metrics needs {error.name}: pip install 'ipam-cni[audit]'") from None
+        except ModuleNotFoundError as error:
+            raise ValueError(f"--metrics needs {error.name}: {sys.prefix}/bin/pip install 'ipam-cni[audit]'") from None
         metrics.start(address, metrics.Figures(metrics.DaemonCollector(*server.observed), host).text)
     server.run()
 

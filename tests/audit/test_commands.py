@@ -227,3 +227,26 @@ def test_a_snapshot_is_whole_while_others_write(node: Node, tmp_path: Path, capf
         finally:
             writer.terminate()
     assert run(capfdbinary, "verify", *node.options)[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("package", "words"),
+    [
+        ("jinja2", ["report", "-o", "report.html"]),
+        ("prometheus_client", ["metrics"]),
+        ("cryptography", ["export", "--sign-key", "key"]),
+        ("cryptography", ["verify", "--key", "key", "/dev/null"]),
+    ],
+    ids=lambda value: value if isinstance(value, str) else value[0],
+)
+def test_a_package_that_is_missing_is_told_with_what_installs_it(
+    node: Node, monkeypatch: pytest.MonkeyPatch, capfdbinary: Capture, package: str, words: list[str]
+) -> None:
+    for name in [name for name in sys.modules if name.partition(".")[0] == package or name == "ipam.audit.metrics"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, package, None)
+    monkeypatch.delattr("ipam.audit.metrics", raising=False)
+    status, out, err = run(capfdbinary, *words, *node.options)
+    assert (status, out) == (1, "")
+    assert err.startswith(f"ipam {words[0]}: needs {package}")
+    assert err.endswith(f": {sys.prefix}/bin/pip install 'ipam-cni[audit]'\n")
