@@ -51,13 +51,13 @@ BROKEN_PIPE = 141
 """Exit statuses of a program that SIGINT or SIGPIPE ended, as shells report them."""
 
 
-class Suggesting(click.Group):
-    """A group that knows what may have been meant by a command that it has not."""
+class Group(click.Group):
+    """Commands whose errors are put into words, and that knows what may have been meant by one that it has not."""
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """See Group."""
+        """See click.Group."""
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
@@ -67,8 +67,24 @@ class Suggesting(click.Group):
                 raise
             raise click.UsageError(f"No such command {args[0]!r}. Did you mean {close[0]!r}?", ctx) from error
 
+    def invoke(self, ctx: click.Context) -> object:
+        """See click.Group. What is raised for people to read becomes one line on stderr, and exit status 1 or 2."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            raise Unread from None
+        except ModuleNotFoundError as error:
+            if (error.name or "ipam").partition(".")[0] in ("ipam", "backends"):
+                raise
+            needs = f"needs {error.name}: {sys.prefix}/bin/pip install 'ipam-cni[audit]'"
+            raise Failure(f"{ctx.command_path} {ctx.invoked_subcommand}: {needs}") from error
+        except (CniError, OSError, ValueError) as error:
+            details = getattr(error, "details", "")
+            text = f"{ctx.command_path} {ctx.invoked_subcommand}: {told(error)}" + (f"; {details}" if details else "")
+            raise (WrongCall if isinstance(error, Mistake) else Failure)(text) from error
 
-class Commands(Suggesting):
+
+class Commands(Group):
     """All commands; a list of them imports none."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -86,22 +102,6 @@ class Commands(Suggesting):
         """See Group."""
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
-
-    def invoke(self, ctx: click.Context) -> object:
-        """See Group. What a command raises for people to read becomes one line on stderr, and exit status 1 or 2."""
-        try:
-            return super().invoke(ctx)
-        except BrokenPipeError:
-            raise Unread from None
-        except ModuleNotFoundError as error:
-            if (error.name or "ipam").partition(".")[0] in ("ipam", "backends"):
-                raise
-            needs = f"needs {error.name}: {sys.prefix}/bin/pip install 'ipam-cni[audit]'"
-            raise Failure(f"ipam {ctx.invoked_subcommand}: {needs}") from error
-        except (CniError, OSError, ValueError) as error:
-            details = getattr(error, "details", "")
-            text = f"ipam {ctx.invoked_subcommand}: {told(error)}" + (f"; {details}" if details else "")
-            raise (WrongCall if isinstance(error, Mistake) else Failure)(text) from error
 
 
 def told(error: Exception) -> str:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import click
 
-from ipam.cli import Suggesting, sites
+from ipam.cli import Group, sites
 from ipam.cli.output import note, number
 from ipam.cli.steadfast import to_the_end
 from ipam.errors import InvalidConfig
@@ -48,7 +48,7 @@ _wait_option = click.option(
 )
 
 
-@click.group("store", cls=Suggesting, epilog=_EPILOG)
+@click.group("store", cls=Group, epilog=_EPILOG)
 def command() -> None:
     """Move leases from one store to another, check a store, upgrade its schema."""
 
@@ -133,7 +133,9 @@ def _warn_of_changes(source: Store, name: str) -> None:
     problems = source.verify(name).problems
     if problems:
         where = f"event {problems[0].number}, {problems[0].place}"
-        note(f"ipam store: history of {name} is not what was written ({where}): keep the source for ipam verify")
+        note(
+            f"ipam store migrate: history of {name} is not what was written ({where}): keep the source for ipam verify"
+        )
 
 
 def _told(name: str, moved: Moved, *, dry_run: bool) -> str:

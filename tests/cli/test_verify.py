@@ -149,7 +149,7 @@ def test_who_moves_a_history_that_was_changed_is_told_so(filled: Node, tmp_path:
     moved = migrate(filled.url, f"sqlite:///{tmp_path}/target/ipam.db")
     assert moved.returncode == 0
     (line,) = moved.stderr.splitlines()
-    assert line.startswith(f"ipam store: history of {NAME} is not what was written (event 3, ")
+    assert line.startswith(f"ipam store migrate: history of {NAME} is not what was written (event 3, ")
     filled.url = f"sqlite:///{tmp_path}/target/ipam.db"
     assert filled.run("verify").code == 0
 

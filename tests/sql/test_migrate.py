@@ -175,7 +175,7 @@ def test_a_network_that_is_not_there_is_named(options: list[str], said: str, sou
 
 def test_a_store_is_not_moved_into_itself(source: str) -> None:
     done = moving.migrate(source, source.removeprefix("file://"))
-    assert (done.returncode, done.stderr) == (1, "ipam store: FROM and TO are the same store\n")
+    assert (done.returncode, done.stderr) == (1, "ipam store migrate: FROM and TO are the same store\n")
 
 
 def test_one_network_of_several_may_be_moved(source: str, target: str) -> None:
