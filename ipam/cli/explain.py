@@ -8,10 +8,10 @@ import click
 
 from ipam import config
 from ipam.address import format_address, format_cidr
-from ipam.allocator import holder_text, set_text
+from ipam.allocator import set_text
 from ipam.cli.output import number, say, waiting, write_json
-from ipam.cli.sites import store_option, store_url
-from ipam.errors import InvalidConfig
+from ipam.cli.sites import store_option, store_url, uses_in
+from ipam.errors import AddressInUse, Exhausted, InvalidConfig
 from ipam.inspection import configs
 from ipam.inspection.explanation import Explanation, explain, in_words
 from ipam.inspection.refusal import refusal
@@ -52,9 +52,7 @@ def command(*, conflist: Path, container: str, ifname: str, request: str | None,
     of the config is wrong.
     """
     host, who = this_host(), Attachment(container, ifname)
-    uses = configs.read_file(conflist)
-    if not uses:
-        raise ValueError(f"{conflist}: no plugin in it uses host-local as its ipam")
+    uses = uses_in(conflist)
     asked = one_address(request) if request else None
     rows = [_answer(use, who, asked, store_url(store) if store else None, host) for use in uses]
     if output == "json":
@@ -109,6 +107,8 @@ def _lines(network: Network, found: Explanation, store: Store) -> Iterator[str]:
         if found.error.details:
             yield found.error.details
         yield from _how_full(network, store)
+        if isinstance(found.error, (Exhausted, AddressInUse)):
+            yield f"`ipam gc {network.name}` tells which leases are stale"
         return
     for lease, range_set in zip(found.leases, network.range_sets, strict=True):
         rng = range_set.range_of(lease.address)
@@ -137,9 +137,3 @@ def _how_full(network: Network, store: Store) -> Iterator[str]:
             + (f"{each.unusable} unusable (see `ipam check {network.name}`), " if each.unusable else "")
             + f"{each.free} free"
         )
-        if not each.free:
-            yield f"`ipam gc {network.name}` tells which leases are stale"
-    for address in network.requested:
-        holder = next((lease for lease in leases if lease.address == address), None)
-        if holder is not None:
-            yield f"{format_address(address)} is held by {holder_text(holder)}"

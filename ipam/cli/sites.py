@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 from click.core import ParameterSource
 
+from ipam.cli import Denial
 from ipam.cli.output import note, waiting
 from ipam.errors import CniError, InvalidConfig
 from ipam.inspection import configs
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from typing import Any, TypeVar
 
+    from ipam.inspection.configs import Configured
     from ipam.model import Host, Lease
 
     T = TypeVar("T")
@@ -88,6 +90,17 @@ def require_history(found: list[Site]) -> None:
 def store_url(value: str) -> str:
     """A store's URL, where a path is that of a directory store."""
     return f"file://{value}" if value.startswith("/") else value
+
+
+def uses_in(path: Path) -> list[Configured]:
+    """How a config file uses the plugin. Raises Denial where it is no config, ValueError where it does not."""
+    try:
+        uses = configs.read_file(path)
+    except CniError as error:
+        raise Denial(f"{click.get_current_context().command_path}: {path}: {error}") from None
+    if not uses:
+        raise ValueError(f"{path}: no plugin in it has an ipam section of type host-local")
+    return uses
 
 
 def names(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:

@@ -9,10 +9,9 @@ import click
 from ipam import config
 from ipam.address import format_address, format_cidr
 from ipam.allocator import range_text
-from ipam.cli import Denial
 from ipam.cli.output import note, say, write_object
-from ipam.cli.sites import conf_dir_option
-from ipam.errors import CniError, InvalidConfig
+from ipam.cli.sites import conf_dir_option, uses_in
+from ipam.errors import InvalidConfig
 from ipam.inspection import configs
 from ipam.inspection.refusal import refusal
 from ipam.inspection.usage import size
@@ -43,7 +42,7 @@ def command(*, conflist: Path, max_pods: int, conf_dir: Path, output: str) -> in
     Unknown keys, ranges smaller than the node needs, ranges that overlap a subnet of this host or another
     config's, keys that mean nothing to the chosen store.
     """
-    uses = _uses(conflist)
+    uses = uses_in(conflist)
     others, problems = configs.read_directory(conf_dir)
     for problem in problems:
         note(f"not looked at: {problem}")
@@ -57,16 +56,6 @@ def command(*, conflist: Path, max_pods: int, conf_dir: Path, output: str) -> in
             for line in (*_seen(use), *(f"{each.level}: {each.text}" for each in findings)):
                 say(line)
     return INVALID if any(each.level == ERROR for _, findings in found for each in findings) else 0
-
-
-def _uses(conflist: Path) -> list[Configured]:
-    try:
-        uses = configs.read_file(conflist)
-    except CniError as error:
-        raise Denial(f"ipam validate: {conflist}: {error}") from None
-    if not uses:
-        raise ValueError(f"{conflist}: no plugin in it has an ipam section of type host-local")
-    return uses
 
 
 def _is_same(one: Path, other: Path) -> bool:

@@ -76,7 +76,7 @@ def test_it_names_the_holder_of_an_address_that_is_asked_for(node: Node) -> None
     said = node.run("explain", str(path), "--request", "10.203.0.2")
     assert said.code == 3
     assert "code 101" in said.out
-    assert "10.203.0.2 is held by container c1 eth0" in said.out
+    assert said.out.count("10.203.0.2 is held by container c1 eth0") == 1
     assert told(node, path, "--request", "10.203.0.4")["leases"] == [{"address": "10.203.0.4", "range_set": 0}]
     assert "code 104" in node.run("explain", str(path), "--request", "10.203.0.1").out
     assert "code 104" in node.run("explain", str(path), "--request", "10.81.0.1").out
@@ -97,7 +97,7 @@ def test_a_second_add_of_an_attachment_is_refused(node: Node) -> None:
     path = node.configure(SMALL)
     node.add("c1", SMALL)
     said = node.run("explain", str(path), "--container", "c1", "--ifname", "eth0")
-    assert (said.code, "code 103" in said.out) == (3, True)
+    assert (said.code, "code 103" in said.out, "ipam gc" in said.out) == (3, True, False)
     assert node.run("explain", str(path), "--container", "c1", "--ifname", "eth1").code == 0
 
 
@@ -170,5 +170,3 @@ def test_a_file_without_a_use_of_the_plugin_is_refused(node: Node, tmp_path: Pat
     path.write_text('{"cniVersion": "1.0.0", "name": "n", "plugins": [{"type": "bridge", "ipam": {"type": "dhcp"}}]}')
     assert node.run("explain", str(path)).code == 1
     assert node.run("explain", str(tmp_path / "missing")).code == 1
-    path.write_text("{")
-    assert node.run("explain", str(path)).code == 1

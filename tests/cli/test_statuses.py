@@ -41,14 +41,15 @@ def test_a_plugin_name_that_is_none_is_a_wrong_call(tmp_path: Path, words: list[
 
 
 @ONE_STORE
+@pytest.mark.parametrize("command", ["validate", "explain"])
 @pytest.mark.parametrize("text", ["{", "[]", ""])
-def test_a_config_that_is_no_json_object_is_a_wrong_config(node: Node, tmp_path: Path, text: str) -> None:
+def test_a_config_that_is_no_json_object_is_a_wrong_config(node: Node, tmp_path: Path, text: str, command: str) -> None:
     path = tmp_path / "10.conflist"
     path.write_text(text)
-    said = node.run("validate", str(path))
+    said = node.run(command, str(path))
     assert (said.code, said.out, said.err.count("\n")) == (3, "", 1)
-    assert said.err.startswith(f"ipam validate: {path}: ")
-    assert node.run("validate", str(tmp_path / "absent")).code == 1
+    assert said.err.startswith(f"ipam {command}: {path}: ")
+    assert node.run(command, str(tmp_path / "absent")).code == 1
 
 
 @pytest.mark.parametrize("address", ["bla", "0.0.0.0:9753", "127.0.0.1"])
