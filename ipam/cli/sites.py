@@ -13,6 +13,7 @@ from ipam.cli import Denial
 from ipam.cli.output import note, waiting
 from ipam.errors import CniError, InvalidConfig
 from ipam.inspection import configs
+from ipam.inspection.mistakes import Mistake
 from ipam.inspection.sites import Site, Sites
 from ipam.plugin import this_host
 from ipam.store import Trait
@@ -88,7 +89,9 @@ def require_history(found: list[Site]) -> None:
 
 
 def store_url(value: str) -> str:
-    """A store's URL, where a path is that of a directory store."""
+    """A store's URL, where a path is that of a directory store. Raises Mistake for what is neither."""
+    if ":" not in value and not value.startswith("/"):
+        raise Mistake(f"{value!r} is no store: say a directory's whole path, or a URL such as sqlite:////path/file")
     return f"file://{value}" if value.startswith("/") else value
 
 

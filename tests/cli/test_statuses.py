@@ -18,6 +18,7 @@ WRONG = [
     ["history", "--since", "tomorrow"],
     ["forget", "--older-than", "long"],
     ["audit", "--leak-age", "long"],
+    ["leases", "--store", "relative/path"],
 ]
 
 
