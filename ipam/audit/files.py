@@ -100,8 +100,10 @@ def write(path: Path, content: Iterable[bytes], mode: int = 0o600) -> None:
             file.flush()
             os.fsync(file.fileno())
         new.replace(target)
-    except BaseException:
+    except BaseException as error:
         new.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.filename == str(new):  # of which nobody has heard
+            error.filename = str(path)
         raise
 
 
