@@ -24,12 +24,23 @@ def is_flannel(conf: Object) -> bool:
     return conf.get("type") == "flannel"
 
 
+def unwritten(conf: Object) -> Path | None:
+    """The file that flannel's daemon has yet to write its subnets to, for a config that delegated() left without."""
+    ipam = conf.get("ipam")
+    waits = is_flannel(conf) and isinstance(ipam, dict) and "ranges" not in fields(ipam)
+    return _file(conf) if waits else None
+
+
+def _file(conf: Object) -> Path:
+    given = conf.get("subnetfile")
+    return Path(given) if isinstance(given, str) else DEFAULT_FILE
+
+
 def delegated(conf: Object) -> Object:
     """The config with that section, as far as it can be known: without ranges where flannel has no subnet yet."""
     ipam = conf.get("ipam")
     section = fields(ipam) if isinstance(ipam, dict) else {}
-    given = conf.get("subnetfile")
-    ranges = [[{"subnet": each}] for each in _subnets(Path(given) if isinstance(given, str) else DEFAULT_FILE)]
+    ranges = [[{"subnet": each}] for each in _subnets(_file(conf))]
     return conf | {"ipam": {"type": "host-local"} | section | ({"ranges": ranges} if ranges else {})}
 
 

@@ -9,6 +9,7 @@ from ipam import config
 from ipam.address import format_cidr
 from ipam.allocator import range_text
 from ipam.errors import InputOutput
+from ipam.inspection import flannel
 from ipam.inspection.configs import in_words
 from ipam.inspection.refusal import refusal
 from ipam.inspection.usage import size
@@ -76,8 +77,10 @@ def validate(
     use: Configured, others: Iterable[Configured], subnets: Iterable[HostSubnet], max_pods: int
 ) -> Iterator[Finding]:
     """Everything about one use of the plugin. `others` are those in other files."""
-    wrong = refusal(use.conf)
-    if wrong is not None:  # a file that is not there may be there on the node
+    wrong, unwritten = refusal(use.conf), flannel.unwritten(use.conf)
+    if unwritten is not None:
+        yield Finding(WARNING, "", f"ranges unknown: flannel's daemon has not written them to {unwritten} yet")
+    elif wrong is not None:  # a file that is not there may be there on the node
         yield Finding(WARNING if isinstance(wrong, InputOutput) else ERROR, "", in_words(wrong))
     elif use.problem:
         yield Finding(WARNING, "", use.problem)

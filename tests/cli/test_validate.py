@@ -122,6 +122,8 @@ def test_flannels_subnets_are_those_of_its_daemon(node: Node, tmp_path: Path) ->
     path.write_text(json.dumps({"cniVersion": "1.0.0", "name": "cbr0", "plugins": [plugin, {"type": "portmap"}]}))
     (use,) = read_file(path)
     assert (use.network, "no IP ranges" in use.problem) == (None, True)
+    said = node.run("validate", str(path))
+    assert (said.code, said.out.count(f"has not written them to {env} yet")) == (0, 1)
     env.write_text("FLANNEL_NETWORK=10.244.0.0/16\nFLANNEL_SUBNET=10.244.3.1/24\nFLANNEL_IPV6_SUBNET=fd00:3::1/64\n")
     (use,) = read_file(path)
     assert use.network is not None
