@@ -11,7 +11,7 @@ from datetime import datetime
 import click
 
 from ipam.cli import output, sites
-from ipam.cli.output import aligned, counted, emit, end_at_once, write_csv
+from ipam.cli.output import aligned, counted, emit, end_at_once, is_terminal, write_csv
 from ipam.cli.rows import EVENT, EVENT_MORE, event_row
 from ipam.inspection.selection import Selection
 from ipam.inspection.times import MOMENTS, parse_moment
@@ -111,5 +111,5 @@ def _print(events: list[Event], output: str, widths: list[int], *, titles: bool)
     if output == "csv":
         write_csv(rows, (*EVENT, *EVENT_MORE), titles=titles)
         return
-    lines = aligned(rows, EVENT, widths=widths)
+    lines = aligned(rows, EVENT, narrow=is_terminal(sys.stdout), widths=widths)
     sys.stdout.writelines(f"{line}\n" for number, line in enumerate(lines) if number or titles)

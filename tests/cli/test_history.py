@@ -6,7 +6,8 @@ import subprocess
 import pytest
 
 from ipam.model import Cause, Pod
-from tests.cli.node import NAME, Node
+from tests.cli.node import NAME, ONE_STORE, Node
+from tests.cli.test_output import read_until, terminal
 
 
 @pytest.fixture
@@ -86,3 +87,11 @@ def test_follow_goes_on_with_what_happens_and_tells_each_event_once(lived: Node,
 
 def test_follow_has_no_end(lived: Node) -> None:
     assert lived.run("history", "--follow", "--until", "now").code == 2
+
+
+@ONE_STORE
+def test_what_follows_is_as_short_on_a_terminal_as_what_was(node: Node) -> None:
+    node.configure()
+    node.add("0" * 64, pod=Pod("default", "web"))
+    with terminal(node.arguments("history", "--follow")) as (fd, _):
+        assert b"0" * 13 not in read_until(fd, b"eth0")
