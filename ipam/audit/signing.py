@@ -26,8 +26,8 @@ def signer(path: Path) -> Sign:
 
     try:
         key = load_pem_private_key(path.read_bytes(), None)
-    except (ValueError, TypeError) as error:
-        raise ValueError(f"{path} holds no private key without a password: {error}") from None
+    except (ValueError, TypeError):
+        raise ValueError(f"{path} holds no private key in PEM, or one with a password") from None
     if not isinstance(key, Ed25519PrivateKey):
         raise ValueError(f"{path} holds a key of another kind; make one with: openssl genpkey -algorithm ed25519")
     public = _text(key.public_key())
@@ -45,8 +45,8 @@ def public_key(path: Path) -> str:
 
     try:
         key = load_pem_public_key(path.read_bytes())
-    except ValueError as error:
-        raise ValueError(f"{path} holds no public key: {error}") from None
+    except ValueError:
+        raise ValueError(f"{path} holds no public key in PEM") from None
     if not isinstance(key, Ed25519PublicKey):
         raise ValueError(f"{path} holds a key of another kind than Ed25519")
     return _text(key)

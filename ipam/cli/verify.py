@@ -78,7 +78,8 @@ def _history(site: Site, known: tuple[int, str] | None, against: Path | None) ->
     verdict = site.store.verify(site.name, known)
     told = [output.number(verdict.events, "event")]
     if verdict.links < verdict.events:
-        told.append(f"{verdict.events - verdict.links} of them from before there was a chain, or carried on from there")
+        outside = verdict.events - verdict.links
+        told.append(f"{outside} of them outside of the chain (claims that forgetting kept, or older than any chain)")
     if verdict.sealed:
         told.append(f"{verdict.sealed} older ones forgotten")
     if known is not None and not verdict.problems:

@@ -91,7 +91,9 @@ def test_what_is_forgotten_leaves_a_start_that_can_be_verified(filled: Node) -> 
     for events in (4, 5):
         said = filled.run("verify", "--network", NAME)
         assert (said.code, "4 older ones forgotten: as written" in said.out) == (0, True)
-        assert said.out.startswith(f"{NAME}: {events} events, 4 of them from before")
+        assert said.out.startswith(
+            f"{NAME}: {events} events, 4 of them outside of the chain (claims that forgetting kept"
+        )
         filled.add(f"later{events}")
     change(filled.url, "c2", "c7")
     status, out, _ = filled.run("verify", "--network", NAME)
