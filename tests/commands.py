@@ -18,7 +18,8 @@ What each command says of itself with `--help`. Written by `python -m tests.comm
 def reference() -> str:
     """The file's text."""
     parts = [HEAD]
-    with click.Context(ipam, info_name="ipam", terminal_width=WIDTH) as top:
+    settings = ipam.context_settings | {"terminal_width": WIDTH}
+    with click.Context(ipam, info_name="ipam", **settings) as top:
         for name in COMMANDS:
             command = ipam.get_command(top, name)
             assert command is not None

@@ -16,7 +16,7 @@ from ipam.inspection.mistakes import Mistake
 
 COMMANDS = {
     "install": "put the plugin into a CNI bin directory",
-    "uninstall": "take it out again, and put back what it replaced",
+    "uninstall": "take the plugin out again, and put back what it replaced",
     "serve": "run the daemon behind the launcher",
     "status": "the daemon, what it has done, and the plugins that call it",
     "networks": "the networks of this host: leases, ranges, store and config of each",
@@ -32,14 +32,14 @@ COMMANDS = {
     "check": "find what is wrong with the leases: damaged records, leases that cannot be",
     "store": "move leases from one store to another, check a store, upgrade its schema",
     "validate": "the config as the plugin will see it, and what is wrong or doubtful in it",
-    "completion": "what makes a shell complete commands, options and networks",
     "export": "write a snapshot of this node's leases, for audits, reports and restores",
     "import": "restore the leases of a snapshot into an empty store",
     "audit": "find what is wrong across nodes",
-    "report": "make a page of HTML that needs nothing else",
-    "forget": "remove events older than that from history; claims of leases still held stay",
+    "report": "make one page of HTML of usage, address maps, activity, forecasts, findings and leases",
+    "forget": "remove old events from history; claims of leases still held stay",
     "verify": "prove that no event was changed, cut out, moved or cut off",
     "metrics": "figures of this node's stores in Prometheus' text format",
+    "completion": "what makes a shell complete commands, options and networks",
 }
 """What each command does, in the order in which they are listed.
 
@@ -137,7 +137,7 @@ class Unread(Exception):
     """Whoever read our output has gone away."""
 
 
-@click.group(cls=Commands, context_settings={"max_content_width": 120})
+@click.group(cls=Commands, context_settings={"max_content_width": 120, "help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, message="ipam %(version)s")
 def ipam() -> None:
     """IP address management on the container host."""

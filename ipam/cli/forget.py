@@ -15,7 +15,7 @@ from ipam.inspection.times import format_moment, parse_duration
 @sites.network_option("Of this network alone.")
 @sites.options
 def command(*, scope: sites.Scope, age: str, network: str | None) -> int:
-    """Remove events older than that from history; claims of leases still held stay.
+    """Remove old events from history; claims of leases still held stay.
 
     For a timer, where `historyKeep` does not see to it: databases, and limits of the operator's own.
     """

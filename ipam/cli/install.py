@@ -63,7 +63,7 @@ def command(
 ) -> None:
     """Put the plugin into a CNI bin directory.
 
-    Then the units where they are asked for; and say what was done.
+    What stands there already is kept for `ipam uninstall`.
     """
     if one_shot and launcher_only:
         raise click.UsageError("--one-shot and --launcher-only exclude each other")

@@ -17,7 +17,10 @@ from ipam.cli import output, sources
 )  # fmt: skip
 @click.option("--title", default="IP address report", show_default=True, help="What stands at the top of the page.")
 def command(*, chosen: sources.Chosen, path: Path, title: str) -> int:
-    """Make a page of HTML that needs nothing else: usage, address maps, activity, forecasts, findings, leases."""
+    """Make one page of HTML of usage, address maps, activity, forecasts, findings and leases.
+
+    It loads nothing from anywhere.
+    """
     import jinja2  # noqa: F401  # to say at once what is missing
 
     from ipam.audit import files

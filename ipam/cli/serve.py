@@ -22,7 +22,7 @@ DEFAULT_SOCKET = "/run/ipam/ipam.sock"
 def command(*, path: Path, metrics: str) -> None:
     """Run the daemon behind the launcher.
 
-    Until SIGTERM.
+    It stays in the foreground until SIGTERM; SIGHUP makes it open the stores anew.
     """
     # In this process's place: for as long as the daemon runs, it would have the command line's modules in memory.
     lean = "-I" if sys.flags.isolated else "-P"

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @click.command("uninstall")
 @places
 def command(*, cni_bin_dir: Path, name: str, systemd: bool, systemd_dir: Path, tmpfiles_dir: Path) -> None:
-    """Take it out again, and put back what it replaced.
+    """Take the plugin out again, and put back what it replaced.
 
     Leases and history stay where they are.
     """

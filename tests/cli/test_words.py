@@ -34,6 +34,14 @@ def test_an_error_of_the_system_is_told_by_file_and_reason_without_its_number(
     assert (status, err) == (1, f"ipam {words[0]}: {path}: No such file or directory\n")
 
 
+@pytest.mark.parametrize("words", [[], ["leases"], ["store", "migrate"]], ids=" ".join)
+def test_help_is_asked_for_by_a_letter_too(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    main([*words, "--help"])
+    long = capsys.readouterr().out
+    main([*words, "-h"])
+    assert capsys.readouterr().out == long
+
+
 def test_one_of_a_kind_is_not_told_as_many() -> None:
     assert [output.number(count, "event") for count in (0, 1, 2)] == ["0 events", "1 event", "2 events"]
 
