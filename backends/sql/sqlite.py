@@ -203,6 +203,9 @@ class SqliteDatabase(Database):
 
     def upgrade(self) -> str:
         """See Database."""
+        if not self.is_there():
+            self.write(lambda _: (None, None))  # it has to be made with its journal and mode, not with tables alone
+            return ""
         from backends.sql.upgrade import upgrade_sqlite
 
         return upgrade_sqlite(self._path, self._timeout)

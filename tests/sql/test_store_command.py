@@ -56,6 +56,15 @@ def test_what_has_no_schema_needs_no_upgrade(tmp_path: Path) -> None:
     assert store("upgrade", str(tmp_path)) == (0, f"file://{tmp_path}: there is nothing to upgrade\n", "")
 
 
+def test_a_file_that_upgrade_makes_can_be_used(tmp_path: Path) -> None:
+    path = tmp_path / "store" / "ipam.db"
+    assert store("upgrade", f"sqlite:///{path}")[1].endswith(": schema (none) is now 0001\n")
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert store("upgrade", f"sqlite:///{path}")[1].endswith(": schema 0001 is up to date\n")
+    status, said, complaint = store("check", f"sqlite:///{path}")
+    assert (status, complaint, "(0 networks, round trip " in said) == (0, "", True)
+
+
 def test_a_role_that_may_not_write_is_found_out(postgresql: Cluster) -> None:
     url = postgresql.store()
     postgresql.sql("DROP ROLE IF EXISTS reader; CREATE ROLE reader LOGIN")
