@@ -36,6 +36,6 @@ def _open_sqlite(config: StoreConfig) -> Database:
     if scheme != "sqlite" or not path.startswith("//") or path.endswith("/") or "?" in path or ":memory:" in path:
         raise InvalidConfig(
             f"ipam.store must be sqlite:////absolute/path, not {quote(config.shown)}",
-            "four slashes: no host name, and then the path; nothing behind it",
+            "four slashes (three, and the path's own), and nothing behind the path",
         )
     return SqliteDatabase(path[1:], lock_timeout=config.lock_timeout)
