@@ -30,7 +30,7 @@ _PAUSE = 0.5  # seconds between two looks, with --follow
 @click.command("history", epilog=f"TIME is like {MOMENTS}.")
 @sites.network_argument
 @click.option("--address", default="", metavar="CIDR", help="Events of this address, or in this subnet.")
-@click.option("--pod", default="", metavar="[NAMESPACE/]NAME", help="Events of this pod.")
+@click.option("--pod", default="", metavar="[NAMESPACE/]NAME", help="Events of this pod, or of a whole NAMESPACE/.")
 @click.option(
     "--container", default="", metavar="ID", help="Events of this container; the beginning of its id will do."
 )

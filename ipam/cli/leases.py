@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @click.command("leases")
 @sites.network_argument
-@click.option("--pod", default="", metavar="[NAMESPACE/]NAME", help="Those of this pod.")
+@click.option("--pod", default="", metavar="[NAMESPACE/]NAME", help="Those of this pod, or of a whole NAMESPACE/.")
 @click.option("--container", default="", metavar="ID", help="Those of this container; the beginning of its id will do.")
 @click.option("--address", default="", metavar="CIDR", help="Those of this address, or in this subnet.")
 @click.option("--stale", is_flag=True, help="Those that `ipam gc` finds stale, by the evidence of this moment.")

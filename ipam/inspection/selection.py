@@ -25,7 +25,8 @@ ORDERS: dict[str, Callable[[Lease], object]] = {
 class Selection(Value):
     """What a lease must be like: all of what is given. Empty texts and None stand for no wish.
 
-    `pod` is a name or namespace/name, `container` an id or how one begins, `first` and `last` bound the address.
+    `pod` is a name, namespace/name, or namespace/ for all in it, `container` an id or how one begins, `first` and
+    `last` bound the address.
     """
 
     __slots__ = ("container", "first", "last", "pod")
@@ -44,7 +45,8 @@ class Selection(Value):
             return False
         if self.container and not lease.attachment.container_id.startswith(self.container):
             return False
-        return not self.pod or self.pod in (lease.pod.name, f"{lease.pod.namespace}/{lease.pod.name}")
+        namespace, name = lease.pod.namespace, lease.pod.name
+        return not self.pod or self.pod in (name, f"{namespace}/{name}", f"{namespace}/")
 
     @property
     def address(self) -> Address | None:

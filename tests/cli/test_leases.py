@@ -81,6 +81,7 @@ def test_a_lease_is_told_with_all_that_is_known(three: Node) -> None:
         (["--pod", "pod-c1"], ["10.203.0.3"]),
         (["--pod", "shop/pod-c1"], ["10.203.0.3"]),
         (["--pod", "default/pod-c1"], []),
+        (["--pod", "default/"], ["10.203.0.2"]),
         (["--container", "c2"], ["10.203.0.4"]),
         (["--container", "c"], ["10.203.0.2", "10.203.0.3", "10.203.0.4"]),
         (["--address", "10.203.0.3"], ["10.203.0.3"]),
