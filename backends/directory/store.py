@@ -35,6 +35,10 @@ _LARGE = 1 << 16  # bytes of a directory: some 2,700 leases on ext4, whose recov
 _LONG = 1 << 22  # bytes of history: some 12,000 events, which are read in as much
 
 
+class _NoDirectory(Exception):
+    """The network has no directory, and none is to be made."""
+
+
 class DirectoryStore(Store):
     """Leases in `<root>/<network>/`, as Go keeps them. Between transactions files stay open, see KeptFile."""
 
@@ -65,15 +69,20 @@ class DirectoryStore(Store):
         now = timeout == 0
         if now and network in self._due:
             raise Busy
-        if network not in self._kept and not self._has_directory(network):
-            from backends.directory.absent import AbsentTransaction, DirectoryNeeded
 
-            try:
-                return change(AbsentTransaction())
-            except DirectoryNeeded:
-                pass
+        def run(place: Place) -> T:
+            return self._run(place, network, change, now=now)
+
         try:
-            return self._locked(network, lambda place: self._run(place, network, change, now=now), timeout=timeout)
+            try:
+                return self._locked(network, run, timeout=timeout)
+            except _NoDirectory:
+                from backends.directory.absent import AbsentTransaction, DirectoryNeeded
+
+                try:
+                    return change(AbsentTransaction())
+                except DirectoryNeeded:
+                    return self._locked(network, run, timeout=timeout, create=True)
         except NoSpace as error:
             if now:  # what follows takes longer
                 raise Busy from None
@@ -98,18 +107,23 @@ class DirectoryStore(Store):
             raise storage_error(error, full_path(self._root, network, error)) from None
         return True
 
-    def _locked(self, network: str, action: Callable[[Place], T], *, timeout: float | None = None) -> T:
-        """The result of `action` on the network's directories, made where they are missing, under its lock.
+    def _locked(
+        self, network: str, action: Callable[[Place], T], *, timeout: float | None = None, create: bool = False
+    ) -> T:
+        """The result of `action` on the network's directories, under its lock.
 
-        `timeout` is in seconds, the store's own where None; with 0, Busy rather than wait.
+        Raises _NoDirectory where the network has none, unless it is to `create` it. `timeout` is in seconds, the
+        store's own where None; with 0, Busy rather than wait.
         """
         try:
             for _ in range(_TRIES):
                 place = self._kept.pop(network, None)
                 if place is not None:
                     place.keep_spares()  # this process is asked more often than once
-                else:
+                elif create or self._has_directory(network):
                     place = Place(self._root, network, create=True)
+                else:
+                    raise _NoDirectory
                 is_there = True
                 try:
                     acquire(place.lock, place.name, self._timeout if timeout is None else timeout)
@@ -244,14 +258,21 @@ class DirectoryStore(Store):
 
     def repair(self, network: str) -> bool:
         """See Store: remove empty lease files, make index and bitmaps anew."""
-        self._locked(network, lambda place: self._recover(place, network))
+        self._if_there(network, lambda place: self._recover(place, network))
         return True
 
     def forget(self, network: str, before: float) -> int:
         """See Store."""
         from backends.directory import retention
 
-        return self._locked(network, lambda place: retention.forget(place, before, self._host.clock()))
+        return self._if_there(network, lambda place: retention.forget(place, before, self._host.clock())) or 0
+
+    def _if_there(self, network: str, action: Callable[[Place], T]) -> T | None:
+        """What _locked() gives; None where the network has no directory."""
+        try:
+            return self._locked(network, action)
+        except _NoDirectory:
+            return None
 
     def close(self) -> None:
         """See Store. A daemon may still undo through it what it answered before, and then nothing stays open."""

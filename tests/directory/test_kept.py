@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from time import sleep
 
@@ -10,9 +11,10 @@ import pytest
 from ipam.errors import Exhausted
 from ipam.model import IPV6, Address, Cause, Lease, Range
 from ipam.store import Transaction
-from ipam.testing.fixtures import small_range, who
+from ipam.testing.fixtures import NETWORK, small_range, who
 from tests.directory.guest import Guest
 from tests.directory.node import Node, address, assert_sound
+from tests.faults.calls import await_waiters, held_lock, release
 
 SMALL = small_range(9)
 OURS = ["index", "history", "taken/4-1400"]
@@ -124,3 +126,28 @@ def test_a_lease_that_appears_while_records_are_tidied_up_is_adopted_later(busy:
     assert busy.add("four", SMALL) == ["10.0.0.7"]
     assert busy.leases()["10.0.0.6"] == "guest"
     assert_sound(busy, SMALL)
+
+
+@pytest.mark.parametrize("gone", ["networks", "networks/testnet"])
+def test_who_finds_nothing_in_a_directory_that_was_removed_does_not_make_it_anew(node: Node, gone: str) -> None:
+    node.add("one", SMALL)
+    removed = node.root.parent / gone
+    shutil.rmtree(removed)
+    assert node.delete("one") == node.collect() == node.held("one") == []
+    with node.store() as store:
+        assert store.forget(NETWORK, before=4e9) == 0
+        assert store.repair(NETWORK)
+    assert not removed.exists()
+    assert node.add("two", SMALL) == ["10.0.0.2"]
+    assert_sound(node, SMALL)
+
+
+def test_who_waited_for_the_lock_of_a_directory_that_was_removed_meanwhile_does_not_make_it_anew(node: Node) -> None:
+    node.add("one", SMALL)
+    with held_lock(node.directory / "lock") as holder, ThreadPoolExecutor() as pool:
+        waiting = pool.submit(node.delete, "one")
+        await_waiters(node.directory / "lock", 1)
+        shutil.rmtree(node.root)
+        release(holder)
+        assert waiting.result() == []
+    assert not node.root.exists()
