@@ -180,6 +180,7 @@ def _occupy_standard_streams() -> None:
             if fd != number:
                 os.dup2(fd, number)
                 os.close(fd)
+            os.set_inheritable(number, True)  # noqa: FBT003 - takes no keyword; for what this process becomes, or starts
             setattr(sys, name, os.fdopen(number, mode))
 
 

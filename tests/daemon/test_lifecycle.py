@@ -47,6 +47,14 @@ def test_the_lock_is_the_one_that_filelock_takes(serve: Serve, place: Path) -> N
         lock.acquire()
 
 
+def test_a_daemon_that_was_started_with_nothing_open_serves_and_logs_to_nowhere(serve: Serve, tmp_path: Path) -> None:
+    service = serve(prefix=["sh", "-c", 'exec "$0" "$@" <&- >&- 2>&-'])
+    for container in ("first", "second"):
+        answer = ask(service.socket, environment("ADD", container), config(tmp_path, logLevel="debug"))
+        assert answer[0] == 0
+    assert {Path(f"/proc/{service.pid}/fd/{fd}").readlink() for fd in range(3)} == {Path(os.devnull)}
+
+
 def test_a_socket_that_a_killed_daemon_left_is_replaced(serve: Serve, place: Path, tmp_path: Path) -> None:
     first = serve()
     first.kill()
