@@ -6,7 +6,8 @@ from ipam.model import IPV4, IPV6, WIDTH, Address
 
 _DIGITS = frozenset("0123456789")
 _HEX = frozenset("0123456789abcdefABCDEF")
-_MAPPED = 0xFFFF  # ::ffff:a.b.c.d, which Go takes for a.b.c.d
+MAPPED, MAPPED_END = 0xFFFF << 32, (0xFFFF << 32) + 0xFFFFFFFF
+"""::ffff:a.b.c.d from the first to the last, which Go takes for a.b.c.d."""
 
 
 def parse_address(text: str) -> Address | None:
@@ -21,7 +22,7 @@ def parse_address(text: str) -> Address | None:
     value = _parse_ipv6(text)
     if value is None:
         return None
-    if value >> 32 == _MAPPED:
+    if MAPPED <= value <= MAPPED_END:
         return Address(IPV4, value & 0xFFFFFFFF)
     return Address(IPV6, value)
 

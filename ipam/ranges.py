@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ipam.address import format_address, format_cidr, network_of, parse_address, parse_cidr
+from ipam.address import MAPPED, MAPPED_END, format_address, format_cidr, network_of, parse_address, parse_cidr
 from ipam.errors import InvalidConfig
 from ipam.jsontext import quote
 from ipam.model import IPV4, WIDTH, Address, Range, RangeSet
@@ -70,7 +70,7 @@ def _range_set(index: int, items: list[_Written]) -> RangeSet:
     try:
         if not items:
             raise InvalidConfig("empty range set", "each range set needs a range with a subnet")
-        ranges = tuple([_range(item) for item in items])
+        ranges = tuple([part for item in items for part in _without_mapped(_range(item))])
         if len({rng.family for rng in ranges}) > 1:
             raise InvalidConfig("mixed address families", "put IPv4 and IPv6 ranges into sets of their own")
         pair = _overlapping([(rng, rng) for rng in ranges])
@@ -119,6 +119,14 @@ def _range(written: _Written) -> Range:
             "it must be of the subnet's family and not the broadcast address",
         )
     return Range(family, first, prefix, low, high, gateway)
+
+
+def _without_mapped(rng: Range) -> list[Range]:
+    """The range without ::ffff:0:0/96: whoever reads such an address takes it for one of IPv4, as Go does."""
+    if rng.family == IPV4 or rng.end < MAPPED or rng.start > MAPPED_END:
+        return [rng]
+    parts = [(rng.start, MAPPED - 1), (MAPPED_END + 1, rng.end)]
+    return [rng.replace(start=start, end=end) for start, end in parts if start <= end]
 
 
 def _subnet(conf: Object) -> tuple[Address, int] | None:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from ipam import config
+from ipam.address import format_address
 from ipam.errors import InvalidConfig, Undecodable
 from ipam.model import IPV4, IPV6, Address, Host, Network, Range, StoreConfig
 from ipam.registry import Stores, open_store
@@ -175,6 +176,27 @@ def test_a_range_can_say_all_of_it() -> None:
     assert ranges(network({"ranges": [[whole]]})) == [[expected]]
     assert ranges(network(whole)) == [[expected]]
     assert ranges(network({key.upper(): value for key, value in whole.items()})) == [[expected]]
+
+
+@pytest.mark.parametrize(
+    ("written", "first_to_last"),
+    [
+        ({"subnet": "::/0"}, [("::1", "::fffe:ffff:ffff"), ("::1:0:0:0", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff")]),
+        ({"subnet": "::/80"}, [("::1", "::fffe:ffff:ffff")]),
+        (
+            {"subnet": "::/64", "rangeStart": "::fffe:ffff:ffff", "rangeEnd": "::1:0:0:0"},
+            [("::fffe:ffff:ffff", "::fffe:ffff:ffff"), ("::1:0:0:0", "::1:0:0:0")],
+        ),
+        ({"subnet": "::/64", "rangeEnd": "::fffe:ffff:ffff"}, [("::1", "::fffe:ffff:ffff")]),
+        ({"subnet": "::/64", "rangeStart": "::1:0:0:0"}, [("::1:0:0:0", "::ffff:ffff:ffff:ffff")]),
+    ],
+)
+def test_ipv4_mapped_addresses_are_in_no_range_of_ipv6(
+    written: dict[str, str], first_to_last: list[tuple[str, str]]
+) -> None:
+    (found,) = ranges(network({"ranges": [[written]]}))
+    edges = [tuple(format_address(Address(IPV6, edge)) for edge in (rng.start, rng.end)) for rng in found]
+    assert edges == first_to_last
 
 
 def test_the_order_of_sets_is_ip_ranges_then_the_single_form_then_ranges() -> None:
