@@ -14,16 +14,14 @@ def check(root: str) -> None:
     try:
         while True:
             try:
-                fd = open_directory(name_bytes(path), link=True)
+                space = posix.statvfs(name_bytes(path))
             except FileNotFoundError:
                 path = path.rstrip("/").rpartition("/")[0] or "/"
             else:
                 break
-        try:
-            space = posix.fstatvfs(fd)
-            writable = posix.access(path, posix.W_OK | posix.X_OK)
-        finally:
-            close(fd)
+        if path == root:  # those above it may be anybody's, /tmp for one: ADD makes it, for us alone
+            close(open_directory(name_bytes(root), link=True))
+        writable = posix.access(name_bytes(path), posix.W_OK | posix.X_OK)
     except OSError as error:
         raise unavailable(storage_error(error, path)) from None
     except InputOutput as error:

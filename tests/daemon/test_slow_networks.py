@@ -17,7 +17,7 @@ from tests.faults.calls import await_waiters, held_lock, release
 SLOW_DISK = "fsync,fdatasync:delay_exit=300000"
 """For strace's inject: microseconds that each wait for the disk takes longer."""
 
-SLOW_CHECK = "fstatfs:delay_exit=2000000"
+SLOW_CHECK = "statfs:delay_exit=2000000"
 """The same for asking a file system how it is."""
 
 LONG = 120
@@ -162,7 +162,7 @@ def test_nobody_waits_for_the_health_of_a_store(serve: Serve, tmp_path: Path) ->
     if not shutil.which("strace"):
         missing("strace")
     strace = ["strace", "-D", "-f", "-qq", "-o", str(tmp_path / "trace"), "-e", f"inject={SLOW_CHECK}"]
-    service = serve(prefix=[*strace, "-e", "trace=fstatfs", "--"])
+    service = serve(prefix=[*strace, "-e", "trace=statfs", "--"])
     stdin = config(tmp_path, version="1.1.0")
     assert ask(service.socket, environment("ADD", "first"), stdin)[0] == 0
     with Client(service.socket) as runtime, Client(service.socket) as operator:

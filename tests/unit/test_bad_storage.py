@@ -132,6 +132,22 @@ def test_a_missing_data_directory_is_made_for_nobody_else_to_read(tmp_path: Path
     assert (tmp_path / "a/b/c/net").stat().st_mode & 0o077 == 0
 
 
+@pytest.mark.parametrize(("mode", "owner"), [(0o1777, 0), (0o755, 65_534)])
+@pytest.mark.usefixtures("as_root")
+def test_status_is_what_add_would_say_of_a_missing_data_directory_in_a_place_of_others(
+    mode: int, owner: int, tmp_path: Path, call: Call
+) -> None:
+    above = tmp_path / "above"
+    above.mkdir()
+    os.chown(above, owner, -1)
+    above.chmod(mode)
+    stdin = Site(tmp_path / "other").stdin(conf(ipam=section(dataDir=f"{above}/networks")))
+    for command in ("STATUS", "ADD", "STATUS"):
+        assert call(environment(CNI_COMMAND=command), stdin).code == 0
+    (above / "networks").chmod(0o777)
+    check_error(call(environment(CNI_COMMAND="STATUS"), stdin), 50, "writable by everybody")
+
+
 NOWHERE = [
     (path, command) for path in ("/dev/null", "/dev/null/x", "/proc/self/mem/x") for command in ("ADD", "DEL", "CHECK")
 ]
