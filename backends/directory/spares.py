@@ -43,7 +43,7 @@ class Spares:
             self._names = []
 
     def take_away(self, name: bytes, directory: int) -> None:
-        """Remove a lease file, to the spares if there is room. One that is not there is no error. Raises OSError."""
+        """Remove a lease file, to the spares if it can go there. One that is not there is no error. Raises OSError."""
         if self._directory < 0 or len(self._names) >= _MOST:
             remove(name, directory)
             return
@@ -51,7 +51,7 @@ class Spares:
         spare = b"%d.%d" % (posix.getpid(), self._made)
         try:
             posix.rename(name, spare, src_dir_fd=directory, dst_dir_fd=self._directory)
-        except FileNotFoundError:
+        except OSError:  # the spares are gone, or on another file system: the network's directory may be a mount
             remove(name, directory)
         else:
             self._names.append(spare)

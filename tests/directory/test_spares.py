@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -111,6 +112,21 @@ def test_where_no_spares_can_be_kept_leases_come_and_go_all_the_same(tmp_path: P
     assert node.add("two", SMALL) == ["10.0.0.3"]
     assert_sound(node, SMALL)
     node.close()
+
+
+def test_leases_end_where_the_networks_directory_is_a_file_system_of_its_own(tmp_path: Path, as_root: None) -> None:
+    node = Node(tmp_path / "networks", stays_open=True)
+    node.directory.mkdir(mode=0o700, parents=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=0700", "tmpfs", node.directory], check=True)
+    try:
+        for name in ("one", "two"):
+            node.add(name, SMALL)
+        node.delete("one")
+        assert node.files() == {"10.0.0.3": "two"}
+        assert_sound(node, SMALL)
+    finally:
+        node.close()
+        subprocess.run(["umount", "--lazy", node.directory], check=True)
 
 
 def test_there_are_only_so_many_spares(node: Node) -> None:
