@@ -98,6 +98,7 @@ def _read_stdin(command: str) -> bytes:
 
     deadline = VERSION_DEADLINE if command == "VERSION" else STDIN_DEADLINE
     _signal.signal(_signal.SIGALRM, expire)
+    _signal.pthread_sigmask(_signal.SIG_UNBLOCK, (_signal.SIGALRM,))  # which a caller may have blocked for us too
     _signal.setitimer(_signal.ITIMER_REAL, deadline)
     data = b""
     try:

@@ -46,6 +46,7 @@ def _block(fd: int, timeout: float, how: int) -> None:
         raise _Expired
 
     before = _signal.signal(_signal.SIGALRM, expire)
+    _signal.pthread_sigmask(_signal.SIG_UNBLOCK, (_signal.SIGALRM,))  # which a caller may have blocked for us too
     _signal.setitimer(_signal.ITIMER_REAL, timeout, _AGAIN)
     try:
         flock(fd, how)

@@ -4,6 +4,7 @@ import json
 import os
 import socket
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,36 @@ def test_a_lock_timeout_leaves_the_directory_as_it_was(
         before = snapshot(directory)
         run_plugin(plugin, environment(command, "second"), check_config(directory, lock_timeout=1))
         assert snapshot(directory) == before
+
+
+ALARMS_BLOCKED = """
+import os, signal, sys
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGALRM])
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+
+
+def test_a_caller_that_blocks_alarms_waits_no_longer_for_the_lock(plugin: Path, directory: Path) -> None:
+    command = [sys.executable, "-c", ALARMS_BLOCKED, plugin]
+    with held_lock(directory / NETWORK / "lock"):
+        stdin = config(directory, lock_timeout=1)
+        done = subprocess.run(
+            command, env=environment("DEL", "first"), input=stdin, capture_output=True, timeout=60, check=False
+        )
+    assert json.loads(done.stdout)["code"] == TRY_AGAIN
+
+
+def test_a_caller_that_blocks_alarms_waits_no_longer_for_a_config(plugin: Path) -> None:
+    reader, writer = os.pipe()  # VERSION waits for a config the shortest time
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", ALARMS_BLOCKED, plugin],
+            env={"CNI_COMMAND": "VERSION"}, stdin=reader, capture_output=True, timeout=60, check=True,
+        )  # fmt: skip
+    finally:
+        os.close(reader)
+        os.close(writer)
+    assert "1.1.0" in json.loads(done.stdout)["supportedVersions"]
 
 
 def test_after_a_lock_timeout_the_next_call_succeeds(plugin: Path, run_plugin: Run, directory: Path) -> None:
