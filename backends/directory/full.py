@@ -6,8 +6,9 @@ from backends.directory import leasefile
 from backends.directory.files import NoSpace, close, name_bytes, open_directory, sync
 from backends.directory.kept import KeptFile
 from backends.directory.lock import LOCK, acquire
-from backends.directory.reading import Scan
-from ipam.model import Address, Attachment, Cause, Lease
+from backends.directory.place import RECORDS
+from backends.directory.reading import Scan, read_events
+from ipam.model import CLAIM, Address, Attachment, Cause, Lease
 from ipam.store import Transaction
 
 TYPE_CHECKING = False
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
 
     T = TypeVar("T")
 
-_OF_RUNTIMES = (Cause.DEL, Cause.GC)
-"""Who drops for another cause wants it recorded."""
+_OF_RUNTIMES = (Cause.DEL, Cause.GC, Cause.UNDELIVERED)
+"""What is given up with or without a record. Who drops for another cause wants it recorded."""
 
 
 class _NeedsSpace(Exception):
@@ -40,7 +41,7 @@ def transact(
         lock = KeptFile(LOCK, leases)
         acquire(lock, place, timeout)
         try:
-            tx = LeaseFiles(leases)
+            tx = LeaseFiles(leases, f"{root}/{RECORDS.decode()}/{network}")
             result = change(tx)
             tx.commit(durable=durable)
         except _NeedsSpace:
@@ -55,8 +56,10 @@ def transact(
 class LeaseFiles(Transaction):
     """What a change sees where there are lease files and no index."""
 
-    def __init__(self, directory: int) -> None:
+    def __init__(self, directory: int, records: str) -> None:
+        """`records` is the path of our records of the network, which can be read at least."""
         self._directory = directory
+        self._records = records
         self._holders = Scan(directory).holders
         self._dropped: list[Address] = []
 
@@ -70,11 +73,26 @@ class LeaseFiles(Transaction):
         return [lease for lease in self.leases() if lease.attachment in names]
 
     def holder(self, address: Address) -> Lease | None:
-        """See Transaction."""
+        """See Transaction. Where records can be made, it costs less."""
         who = self._holders.get(address)
         if who is None and address not in self._dropped:
             who = leasefile.read(address, self._directory)
-        return None if who is None else Lease(address, who, None)
+        return None if who is None else self._recorded(address, who) or Lease(address, who, None)
+
+    def _recorded(self, address: Address, who: Attachment) -> Lease | None:
+        """The lease as history has it."""
+        try:
+            records = open_directory(name_bytes(self._records))
+        except FileNotFoundError:
+            return None
+        claimed = None
+        try:
+            for event in read_events(records, (address,)):
+                if event.what == CLAIM and event.lease.address == address:
+                    claimed = event.lease
+        finally:
+            close(records)
+        return claimed if claimed is not None and claimed.attachment == who else None
 
     def next_free(self, rng: Range, after: int | None, *, resting: bool = False) -> int | None:
         """See Transaction: whoever asks wants to claim it."""

@@ -16,6 +16,7 @@ from ipam.request import Work
 from ipam.store import Transaction
 from ipam.testing.fixtures import NETWORK, network, small_range, who
 from ipam.together import perform_together
+from tests.directory.guest import Guest
 from tests.directory.node import Node, assert_sound
 from tests.directory.test_proof import Written
 
@@ -108,4 +109,24 @@ def test_of_changes_that_share_a_commit_each_does_what_it_can(disk: Path) -> Non
         answers = [reply.stdout for reply in perform_together(works)]
     assert [json.loads(said).get("msg", "").count("No space left") if said else 0 for said in answers] == [1, 0, 1]
     assert node.files() == {}
+    node.close()
+
+
+@pytest.mark.parametrize("stays_open", [False, True])
+def test_what_nobody_was_told_of_is_given_back_where_the_disk_is_full_and_others_have_changed_leases(
+    disk: Path, stays_open: bool
+) -> None:
+    node = Node(disk / "networks", stays_open=stays_open)
+    for name in ("one", "lost"):
+        node.add(name)
+    taken = node.held_by(who("lost"))
+    fill(disk)
+    Guest(node.directory).delete("one")  # so that the records are to be made anew, which needs room
+    earlier = [lease.replace(since=lease.since - 1) for lease in taken]
+    node.transact(lambda tx: allocator.take_back(tx, earlier, Cause.UNDELIVERED))
+    assert node.files() == {"10.0.0.3": "lost"}
+    node.transact(lambda tx: allocator.take_back(tx, taken, Cause.UNDELIVERED))
+    assert node.files() == {}
+    (disk / "fill").unlink()
+    assert_sound(node, small_range())
     node.close()
