@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from backends.directory import journal, leasefile, resting
 from backends.directory.files import sync
+from backends.directory.index import checksum
 from backends.directory.taken import Taken
 from ipam.model import CLAIM, Cause
 
@@ -184,8 +185,8 @@ class Commit:
 
     def _write_index(self) -> None:
         for address, lease in self._change.dropped.items():
-            claimed = self._change.claimed.get(address)
-            if claimed is None or claimed.attachment != lease.attachment:
+            claimed = self._change.claimed.get(address)  # which has the slot now, where its checksum is the same
+            if claimed is None or checksum(claimed.attachment) != checksum(lease.attachment):
                 self._place.index.remove(lease.attachment, address)
 
     def _tell_boot(self) -> None:

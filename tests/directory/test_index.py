@@ -6,8 +6,11 @@ from typing import Any
 
 import pytest
 
+from backends.directory.index import checksum
+from ipam import allocator
 from ipam.errors import AddressInUse, AlreadyAllocated
-from ipam.model import Cause
+from ipam.model import Cause, Lease
+from ipam.store import Transaction
 from ipam.testing.fixtures import huge_range, small_range, who
 from tests.directory.guest import Guest
 from tests.directory.node import Node, address, assert_sound, free
@@ -95,6 +98,20 @@ def test_a_guests_lease_can_be_released(node: Node, guest: Guest) -> None:
     guest.add("10.0.0.3", "guest")
     assert node.delete("guest") == ["10.0.0.3"]
     assert node.leases() == {}
+    assert_sound(node, SMALL)
+
+
+def test_an_address_that_goes_in_one_commit_to_another_of_the_same_checksum_is_the_others(node: Node) -> None:
+    before, behind = who("c699378"), who("c18020006")
+    assert checksum(before) == checksum(behind)
+    node.add("c699378", SMALL)
+
+    def change(tx: Transaction) -> None:
+        allocator.release(tx, before, Cause.DEL)
+        tx.claim(Lease(address("10.0.0.2"), behind, 0), Cause.ADD)
+
+    node.transact(change)
+    assert (node.held("c699378"), node.held("c18020006")) == ([], ["10.0.0.2"])
     assert_sound(node, SMALL)
 
 
