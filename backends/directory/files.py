@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import posix
 from _stat import S_ISREG, S_IWOTH
-from errno import EDQUOT, EINVAL, EISDIR, ELOOP, ENOENT, ENOSPC, ENOTDIR, EOPNOTSUPP
+from errno import EDQUOT, EINVAL, EISDIR, ELOOP, EMFILE, ENFILE, ENOENT, ENOSPC, ENOTDIR, EOPNOTSUPP
 
 from ipam.errors import CniError, InputOutput, NotSynced, StoreUnavailable
 from ipam.jsontext import quote
 
 MOST_BYTES = 1 << 14
 """A lease or cursor file longer than this is none."""
+
+NO_DESCRIPTORS = (EMFILE, ENFILE)
+"""Errors of who may open no more files."""
 
 SAFE = posix.O_NOFOLLOW | posix.O_CLOEXEC | posix.O_NONBLOCK
 """Flags for every open: no link, no leaking into a child, no waiting for a FIFO's other end."""

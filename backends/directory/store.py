@@ -5,7 +5,7 @@ from __future__ import annotations
 import posix
 
 from backends.directory.commit import Stale
-from backends.directory.files import NoSpace, NotRegular, name_bytes, storage_error
+from backends.directory.files import NO_DESCRIPTORS, NoSpace, NotRegular, name_bytes, storage_error
 from backends.directory.lock import acquire, release
 from backends.directory.place import Place, full_path
 from backends.directory.transaction import DirectoryTransaction
@@ -137,6 +137,8 @@ class DirectoryStore(Store):
                 finally:
                     self._put_away(network, place, keep=is_there)
         except OSError as error:
+            if error.errno in NO_DESCRIPTORS and self._close_kept(but=network):
+                return self._locked(network, action, timeout=timeout, create=create)
             raise storage_error(error, full_path(self._root, network, error)) from None
         raise TryAgain(
             f"{self._root}/{network}/lock is removed again and again",
@@ -277,8 +279,14 @@ class DirectoryStore(Store):
     def close(self) -> None:
         """See Store. A daemon may still undo through it what it answered before, and then nothing stays open."""
         self._is_closed = True
-        while self._kept:
-            self._kept.popitem()[1].close()
+        self._close_kept()
+
+    def _close_kept(self, *, but: str = "") -> bool:
+        """Close what stays open, `but` for one network; whether there was anything. Other threads may do so too."""
+        places = [self._kept.pop(name, None) for name in list(self._kept) if name != but]
+        for place in filter(None, places):
+            place.close()
+        return bool(places)
 
 
 def open_store(config: StoreConfig, host: Host) -> DirectoryStore:

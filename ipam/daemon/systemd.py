@@ -28,11 +28,11 @@ def notify(state: str) -> None:
         return
     if address.startswith("@"):
         address = "\0" + address[1:]
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sock:
-        try:
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sock:
             sock.sendto(state.encode(), socket.MSG_DONTWAIT, address)
-        except OSError:
-            return  # a manager that cannot be told must not end the service
+    except OSError:
+        return  # a manager that cannot be told, for want of a descriptor too, must not end the service
 
 
 def urgency(number: int) -> str:

@@ -143,6 +143,14 @@ def test_a_limit_on_open_files_is_no_end(serve: Serve, tmp_path: Path) -> None:
         answers_others(service.socket, tmp_path, "late")
 
 
+def test_more_networks_than_a_limit_on_open_files_has_room_for_are_served_all(serve: Serve, tmp_path: Path) -> None:
+    service = serve(prefix=["prlimit", "--nofile=128:128"])
+    for container in ("first", "second"):
+        for number in range(30):
+            stdin = config(tmp_path, f"net{number}")
+            assert ask(service.socket, environment("ADD", container), stdin)[0] == 0, (container, number)
+
+
 def test_a_thousand_callers_at_once_are_all_answered_under_the_usual_limit(serve: Serve, tmp_path: Path) -> None:
     service = serve(prefix=["prlimit", "--nofile=1024:"])
     stdin = config(tmp_path)
