@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import _socket
 import socket
+import struct
 from time import monotonic
 
 from ipam import frame
@@ -19,10 +20,17 @@ LINGER_DEADLINE = 125.0
 """Seconds for a launcher to take its answer and close: its own deadline, after which it says UNDELIVERED, is 120 s."""
 
 _PIECE = 1 << 16
+_CREDENTIALS = struct.Struct("3i")  # pid, uid, gid: SO_PEERCRED, unix(7)
 
 
 class Gone(Exception):
     """The launcher is not there any more, or said nothing sensible: nothing can be answered."""
+
+
+def user_of(sock: _socket.socket) -> int:
+    """The user whose process connected."""
+    _pid, uid, _gid = _CREDENTIALS.unpack(sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size))
+    return int(uid)
 
 
 class Connection:

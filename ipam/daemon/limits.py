@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import resource
+from errno import EMFILE, ENFILE, ENOBUFS, ENOMEM
 
 MOST_CONNECTIONS = 4096
+NO_ROOM = (EMFILE, ENFILE, ENOBUFS, ENOMEM)
+"""Errors of accept(2) that mean that there is none for another caller just now."""
+
 _OTHER_FILES = 1024  # that stores may have open at once
 
 

@@ -6,18 +6,17 @@ import _socket
 import select
 import signal
 import socket
-import struct
 import sys
-from errno import EMFILE, ENFILE, ENOBUFS, ENOMEM
 from pathlib import Path
 from time import monotonic
 
 from ipam import frame, handler
 from ipam.config import Configs
 from ipam.daemon import systemd
-from ipam.daemon.connection import READ_DEADLINE, Connection, Gone
+from ipam.daemon.connection import READ_DEADLINE, Connection, Gone, user_of
+from ipam.daemon.debts import Debts
 from ipam.daemon.executor import Executor
-from ipam.daemon.limits import room_for_connections
+from ipam.daemon.limits import NO_ROOM, room_for_connections
 from ipam.daemon.statistics import Statistics, look_at
 from ipam.model import Host
 from ipam.registry import Stores
@@ -25,8 +24,6 @@ from ipam.request import Reply, Request
 
 _SWEEP = 1.0  # seconds between looks at deadlines
 _MOST_STORES = 32  # each keeps some ten files open for a network
-_CREDENTIALS = struct.Struct("3i")  # pid, uid, gid: SO_PEERCRED, unix(7)
-_NO_ROOM = (EMFILE, ENFILE, ENOBUFS, ENOMEM)
 
 
 class Server:
@@ -46,6 +43,7 @@ class Server:
         self._most = room_for_connections()
         self._bell, self._ringer = socket.socketpair()
         self._executor = Executor(self._wake, self._statistics.waits.add)
+        self._debts = Debts(self._executor, _log)
         self._told: set[int] = set()
         self._stopping = self._listening = self._deaf = False
         for sock in (listener, self._bell, self._ringer):
@@ -92,6 +90,7 @@ class Server:
                 pinged = now
                 systemd.notify("WATCHDOG=1")
         self._stores.close()
+        _log(self._debts.told())
 
     def _is_done(self) -> bool:
         if not self._stopping or self._connections or self._executor.unfinished:
@@ -157,13 +156,12 @@ class Server:
             try:
                 fd, _ = self._listener._accept()  # type: ignore[attr-defined]
             except OSError as error:
-                if error.errno in _NO_ROOM:
+                if error.errno in NO_ROOM:
                     self._ignore()
                 return
             # What socket.accept() makes of it in Python takes as long as all else here.
             sock = _socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, fd)
-            _pid, uid, _gid = _CREDENTIALS.unpack(sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
-            if uid not in self._allowed:
+            if user_of(sock) not in self._allowed:
                 sock.close()
                 continue
             connection = Connection(sock)
@@ -270,7 +268,7 @@ class Server:
             return
         undo, reply.undo, connection.deadline = reply.undo, None, None
         self._watch(connection, 0)
-        self._executor.submit(undo, lambda _reply: self._close(connection))
+        self._debts.give_back(undo, lambda: self._close(connection))
         self._wake()
 
     def _close(self, connection: Connection) -> None:
@@ -287,6 +285,8 @@ class Server:
                 else:
                     self._give_up(connection)
         self._listen()
+        if not self._stopping:
+            self._debts.try_again()
         if not self._connections and not self._executor.unfinished:
             self._stores.tidy()
             if len(self._stores.opened()) > _MOST_STORES:

@@ -8,6 +8,7 @@ import pytest
 
 from ipam import frame
 from tests.daemon.calls import code, config, environment, history, leases
+from tests.daemon.conftest import Serve
 from tests.daemon.service import PATIENCE, Client, Service, ask, until
 from tests.faults.calls import held_lock, release
 from tests.launcher.processes import is_asleep
@@ -71,6 +72,34 @@ def test_who_dies_with_the_answer_unread_gets_its_lease_rolled_back(
         client.send(environment("ADD", "lost"), stdin)
         until("the answer is under way", lambda: "lost" in leases(tmp_path).values())
     until("it is rolled back", lambda: leases(tmp_path) == OTHERS)
+
+
+def test_what_cannot_be_given_back_while_the_lock_is_held_is_given_back_later(serve: Serve, tmp_path: Path) -> None:
+    service = serve(settings={"ipam.daemon.server._SWEEP": 0.05})
+    stdin = config(tmp_path, lockTimeout=0.1)
+    with Client(service.socket) as client:
+        client.send(environment("ADD", "lost"), stdin)
+        until("it is leased", lambda: "lost" in leases(tmp_path).values())
+        with held_lock(tmp_path / "net" / "lock") as holder:
+            client.close()
+            until("it says so", lambda: "could not be given back" in service.said())
+            assert f"lock is still held after 0.1 s by pid {holder.pid}" in service.said()
+            release(holder)
+    until("it is given back", lambda: leases(tmp_path) == {})
+    assert history(tmp_path)[-1] == ("drop", "lost", "undelivered")
+
+
+def test_a_daemon_that_ends_says_what_it_could_not_give_back(serve: Serve, tmp_path: Path) -> None:
+    service = serve()
+    stdin = config(tmp_path, lockTimeout=0.1)
+    with Client(service.socket) as client:
+        client.send(environment("ADD", "lost"), stdin)
+        until("it is leased", lambda: "lost" in leases(tmp_path).values())
+        with held_lock(tmp_path / "net" / "lock"):
+            client.close()
+            until("it says so", lambda: "could not be given back" in service.said())
+            assert service.stop() == 0
+    assert "see `ipam gc`: leases on net that nobody was told of" in service.said()
 
 
 def test_a_del_that_nobody_waited_for_is_done_all_the_same(service: Service, tmp_path: Path, stdin: bytes) -> None:
