@@ -8,6 +8,7 @@ from backends.directory import journal, leasefile
 from backends.directory.index import checksum
 from backends.directory.lock import LOCK
 from backends.directory.reading import Scan, read_lines
+from backends.directory.seal import parse_seal
 from backends.directory.taken import addresses
 from ipam.address import format_address
 from ipam.jsontext import quote
@@ -95,7 +96,7 @@ def _of_history(place: Place, scan: Scan) -> Iterator[Finding]:
     damaged = 0
     for _, line in read_lines(place.records):
         event = journal.decode(line)
-        damaged += event is None and bool(line)
+        damaged += event is None and bool(line) and parse_seal(line) is None
         if event is not None and event.what == CLAIM:
             claims.add((event.lease.address, event.lease.attachment))
     if damaged:

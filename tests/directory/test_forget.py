@@ -31,6 +31,17 @@ def test_held_leases_keep_their_claims_and_all_that_is_known_of_them(node: Node)
     assert_sound(node, SMALL)
 
 
+def test_what_stands_for_forgotten_events_is_not_called_damaged(node: Node) -> None:
+    node.add("one", SMALL)
+    churn(node, 3)
+    node.forget()
+    with node.store() as store:
+        assert store.audit(NETWORK) == []
+        with (node.records / "history").open("ab") as history:
+            history.write(b'{"sealed":\n')
+        assert [code for code, _, _ in store.audit(NETWORK)] == ["damaged-history"]
+
+
 def test_only_what_is_older_is_forgotten(node: Node) -> None:
     churn(node, 4)
     times = [event.time for event in node.history()]
