@@ -28,7 +28,7 @@ class Spares:
         self._directory = -1
         self._names: list[bytes] = []
         self._made = 0
-        self._user = posix.geteuid()
+        self._user, self._process = posix.geteuid(), posix.getpid()
         try:
             self._directory = open_directory(SPARES, records, create=True)
             self._names = [name_bytes(name) for name in posix.listdir(self._directory)]
@@ -48,7 +48,7 @@ class Spares:
             remove(name, directory)
             return
         self._made += 1
-        spare = b"%d.%d" % (posix.getpid(), self._made)
+        spare = b"%d.%d" % (self._process, self._made)
         try:
             posix.rename(name, spare, src_dir_fd=directory, dst_dir_fd=self._directory)
         except OSError:  # the spares are gone, or on another file system: the network's directory may be a mount
