@@ -26,7 +26,8 @@ ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text()
 REFERENCE = (ROOT / "conf" / "README.md").read_text()
-DOCUMENTS = {"README": README, "CONTRIBUTING": CONTRIBUTING, "conf/README": REFERENCE}
+DIFFERENCES = (ROOT / "conf" / "DIFFERENCES.md").read_text()
+DOCUMENTS = {"README": README, "CONTRIBUTING": CONTRIBUTING, "conf/README": REFERENCE, "conf/DIFFERENCES": DIFFERENCES}
 HOST = Host("node", "boot", lambda: 1.0)
 
 every_document = pytest.mark.parametrize("text", DOCUMENTS.values(), ids=DOCUMENTS)
@@ -53,7 +54,7 @@ def between(text: str, name: str) -> str:
 
 
 def test_the_differences_are_those_of_the_tests() -> None:
-    assert between(README, "differences") == differences.table(), "paste: python -m tests.peer.differences"
+    assert between(DIFFERENCES, "differences") == differences.table(), "paste: python -m tests.peer.differences"
 
 
 def test_there_is_a_place_for_the_figures() -> None:
