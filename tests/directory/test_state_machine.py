@@ -1,5 +1,6 @@
 """Any sequence of calls, guests, kills, reboots and restored backups: the store stays what a plain dict says."""
 
+import os
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -9,13 +10,14 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from backends.directory import leasefile
 from ipam.address import format_address
 from ipam.errors import CniError
 from ipam.model import IPV6, Address, Range
 from ipam.testing.fixtures import small_range
 from tests.directory.guest import Guest
 from tests.directory.killing import run_and_die
-from tests.directory.node import NODE, Node, assert_sound
+from tests.directory.node import NODE, Node, address, assert_sound
 
 _BASE6 = 0xFD00 << 112
 SMALL = small_range(7)
@@ -40,9 +42,13 @@ def every_address(rng: Range) -> set[str]:
 
 
 class Model:
-    """What should be: `files` by address, and what the last call knew of each: its container and its boot."""
+    """What should be: `files` by address, and what the last call knew of each: its container and its boot.
 
-    def __init__(self) -> None:
+    `is_marked` tells whether the file of an address says that it was made in a boot.
+    """
+
+    def __init__(self, is_marked: Callable[[str, str], bool]) -> None:
+        self.is_marked = is_marked
         self.files: Leases = {}
         self.known: dict[str, tuple[str, str]] = {}
         self.blocked: set[str] = set()
@@ -50,11 +56,13 @@ class Model:
         self.told_boot = ""
 
     def settle(self) -> None:
-        """Any call under the lock: what is not known of a file is found now, in this boot."""
+        """Any call under the lock: what is not known of a file is found now; of the last boot, if it is marked so."""
         known = {}
         for place, name in self.files.items():
             holder, boot = self.known.get(place, ("", ""))
-            known[place] = (name, boot if holder == name else self.boot)
+            if holder != name:
+                boot = self.told_boot if self.told_boot and self.is_marked(place, self.told_boot) else self.boot
+            known[place] = (name, boot)
         self.known = known
 
     def stale(self) -> set[str]:
@@ -95,9 +103,16 @@ class StoreMachine(RuleBasedStateMachine):
         self.root = Path(tempfile.mkdtemp(prefix="ipam-machine-"))
         self.node = Node(self.root / "networks", boot="boot-1")
         self.guest = Guest(self.node.directory)
-        self.model = Model()
+        self.model = Model(self._is_marked)
         self.backup: Leases | None = None
         self.count = 0
+
+    def _is_marked(self, place: str, boot: str) -> bool:
+        directory = os.open(self.node.directory, os.O_RDONLY)
+        try:
+            return leasefile.made_in(boot, address(place), directory)
+        finally:
+            os.close(directory)
 
     def teardown(self) -> None:
         if hasattr(self, "root"):
