@@ -29,8 +29,12 @@ class Outdated(Exception):
         self.version = version
 
 
-def require_schema(version: str, place: str) -> None:
-    """Return where `version` is SCHEMA. Raises Outdated where it is older, StoreUnavailable where it is newer."""
+def require_schema(found: object, place: str) -> None:
+    """Return where the version that was `found` is SCHEMA; None where none was.
+
+    Raises Outdated where it is older, StoreUnavailable where it is newer.
+    """
+    version = str(found or "")
     if version == SCHEMA:
         return
     if version < SCHEMA:
@@ -57,6 +61,11 @@ class Session(ABC):
     @abstractmethod
     def run_many(self, name: str, rows: list[Values]) -> None:
         """Execute an insert for each of several rows."""
+
+
+def version(session: Session) -> object:
+    """The version of the schema, None where the database does not say."""
+    return next((row[0] for row in session.fetch("version", {})), None)
 
 
 class Database(ABC):

@@ -166,7 +166,7 @@ class ServerDatabase(Database):
         """See Database."""
         try:
             with self._engine.connect() as connection:
-                require_schema(str(connection.execute(STATEMENTS["version"]).scalar()), self._place)
+                require_schema(connection.execute(STATEMENTS["version"]).scalar(), self._place)
                 if name in _LONG_READS:
                     connection.execution_options(yield_per=_AT_ONCE)
                 with connection.execute(STATEMENTS[name], values) as result:
@@ -181,7 +181,7 @@ class ServerDatabase(Database):
         try:
             with self._engine.connect() as connection:
                 found = connection.execute(STATEMENTS["ready"]).scalar()
-            require_schema(str(found or ""), self._place)
+            require_schema(found, self._place)
         except exc.SQLAlchemyError as failed:
             error = Trouble(failed, self._place).error
             raise StoreUnavailable(error.msg, error.details) from failed

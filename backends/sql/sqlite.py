@@ -7,7 +7,7 @@ import posix
 
 from backends.directory.files import name_bytes, unavailable
 from backends.sql import file
-from backends.sql.database import SCHEMA, Database, Outdated, Session, require_schema
+from backends.sql.database import SCHEMA, Database, Outdated, Session, require_schema, version
 from backends.sql.generated import STATEMENTS
 from ipam.errors import CniError, InputOutput, TryAgain
 from ipam.jsontext import quote
@@ -208,7 +208,10 @@ class SqliteDatabase(Database):
             return ""
         from backends.sql.upgrade import upgrade_sqlite
 
-        return upgrade_sqlite(self._path, self._timeout)
+        try:
+            return upgrade_sqlite(self._path, self._timeout)
+        except _sqlite3.Error as error:
+            raise _error(error, self._path) from error
 
     def tidy(self) -> None:
         """See Database: copy the log into the file, so that no commit has to."""
@@ -230,8 +233,7 @@ class SqliteDatabase(Database):
 
 def _require_schema(session: SqliteSession) -> None:
     try:
-        (version,) = session.fetch("version", {}) or [("",)]
-        require_schema(str(version[0]), session.place)
+        require_schema(version(session), session.place)
     except BaseException:
         session.connection.close()
         raise

@@ -102,7 +102,7 @@ class SqlStore(Store):
 
         def action(session: Session) -> tuple[bool, None]:
             for number, version, *_ in session.fetch("open", {"name": network}):
-                require_schema(str(version), session.place)
+                require_schema(version, session.place)
                 repair(session, number)
             return True, None
 
@@ -135,7 +135,7 @@ class SqlStore(Store):
             rows = session.fetch("open", {"name": network})
             if not rows:
                 return 0, None
-            require_schema(str(rows[0][1]), session.place)
+            require_schema(rows[0][1], session.place)
             return forget(session, rows[0][0], network, float(before)), None
 
         return self._database.write(action)

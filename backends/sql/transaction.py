@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from backends.sql.chains import NOTHING, begin, lengthen, open_network
-from backends.sql.database import require_schema
+from backends.sql.database import require_schema, version
 from backends.sql.intervals import Free
 from backends.sql.keys import address_of, key_of
 from backends.sql.rows import event_values, lease_of, lease_values, text
@@ -39,8 +39,7 @@ class SqlTransaction(Transaction):
         self._boots: dict[str, str] = {}
         self._known_boots: dict[str, str | None] = {}
         rows = open_network(session, network)
-        version = rows[0][1] if rows else next(iter(session.fetch("version", {})), [""])[0]
-        require_schema(str(version or ""), session.place)
+        require_schema(rows[0][1] if rows else version(session), session.place)
         self._id = rows[0][0] if rows else None
         self._end: End = tuple(rows[0][2:]) if rows else NOTHING
         self._free = None if self._id is None else Free(session, self._id)
