@@ -209,6 +209,7 @@ class SqliteDatabase(Database):
         from backends.sql.upgrade import upgrade_sqlite
 
         try:
+            self._session(create=False).connection.close()  # or it does not keep what it is told
             return upgrade_sqlite(self._path, self._timeout)
         except _sqlite3.Error as error:
             raise _error(error, self._path) from error

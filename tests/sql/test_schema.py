@@ -93,3 +93,11 @@ def test_a_schema_that_somebody_keeps_locked_cannot_be_upgraded_just_now(tmp_pat
         connection.execute("ROLLBACK")
         connection.close()
         assert store.upgrade() == "schema (none) is now 0001"
+
+
+def test_a_file_that_does_not_keep_what_it_is_told_gets_no_schema(tmp_path: Path) -> None:
+    path = tmp_path / "ipam.db"
+    path.touch(0o600)
+    with opened(sqlite_url(tmp_path)) as store, pytest.raises(StoreUnavailable, match="is empty, no database"):
+        store.upgrade()
+    assert path.stat().st_size == 0
