@@ -7,6 +7,7 @@ from math import ceil
 from stat import S_ISREG
 from time import monotonic, sleep
 
+import psycopg
 from sqlalchemy import Connection, create_engine, exc
 from sqlalchemy.engine import URL, make_url
 
@@ -89,6 +90,7 @@ class ServerDatabase(Database):
             self._url = make_url(config.url).set(drivername="postgresql+psycopg")
         except (exc.ArgumentError, ValueError):
             raise InvalidConfig(f"store {quote(config.shown)} is no URL of a database") from None
+        _require_settings_of_libpq(self._url, config.shown)
         self._place = config.shown
         self._engine = create_engine(
             self._url,
@@ -204,6 +206,17 @@ class ServerDatabase(Database):
     def close(self) -> None:
         """See Database."""
         self._engine.dispose()
+
+
+def _require_settings_of_libpq(url: URL, shown: str) -> None:
+    """Raise InvalidConfig for what only the driver would take: with `autocommit` a change would be no transaction."""
+    known = {each.keyword.decode() for each in psycopg.pq.Conninfo.get_defaults()}
+    for key in url.query:
+        if key not in known:
+            raise InvalidConfig(
+                f"store {quote(shown)} has a setting that libpq does not know: {quote(key)}",
+                "PostgreSQL's documentation lists them under `Parameter Key Words`",
+            )
 
 
 def _outdated(older: Outdated, place: str) -> StoreUnavailable:
