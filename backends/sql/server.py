@@ -125,6 +125,7 @@ class ServerDatabase(Database):
             "tcp_user_timeout": milliseconds,
             "application_name": self._name,
             **given,
+            "client_encoding": "utf8",  # whatever the database has: names are in any script
             "options": f"{options} {given.get('options', '')}".strip(),
         }
 

@@ -19,6 +19,7 @@ _LOCKED = "55P03"  # lock_not_available: lock_timeout has passed
 _TOO_LONG = "57014"  # query_canceled: statement_timeout has
 _NO_TABLE = "42P01"  # undefined_table
 _NO_SPACE = "53100"  # disk_full
+_NO_CHARACTER = "22P05"  # untranslatable_character: the database's encoding lacks it
 _READ_ONLY = "25006"  # read_only_sql_transaction: a standby
 _SOON = (
     "starting up",
@@ -57,6 +58,10 @@ class Trouble:
             return TryAgain(f"the network is locked by others on {place}: {said}", "try again later")
         if self._state == _NO_TABLE:
             return StoreUnavailable(f"{place} has no schema {SCHEMA}: {said}", "run `ipam store upgrade` on it once")
+        if self._state == _NO_CHARACTER:
+            return InputOutput(
+                f"{place} cannot keep every text: {said}", "make the database anew, with ENCODING 'UTF8'"
+            )
         if self._state in {_READ_ONLY, _NO_SPACE}:
             return InputOutput(f"{place} cannot be written: {said}", "the leases are as they were; see to the server")
         if self.is_silence or self._state == _TOO_LONG:

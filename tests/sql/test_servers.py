@@ -2,8 +2,9 @@
 
 import pytest
 
-from ipam.errors import InvalidConfig
-from tests.sql.allocation import claim, opened
+from ipam.errors import InputOutput, InvalidConfig
+from ipam.model import Pod
+from tests.sql.allocation import LEASE, claim, opened
 from tests.sql.cluster import Cluster
 
 
@@ -16,3 +17,25 @@ def test_a_setting_that_the_driver_alone_would_take_is_refused(setting: str, pos
                 attempt()
     with opened(url) as store:
         assert list(store.networks()) == []
+
+
+def test_a_database_without_an_encoding_is_as_good_as_any(postgresql: Cluster) -> None:
+    postgresql.sql("CREATE DATABASE plain TEMPLATE template0 ENCODING 'SQL_ASCII' LOCALE 'C'")
+    lease = LEASE.replace(pod=Pod("default", "\N{SNOWMAN}\0"))
+    with opened(postgresql.url("plain")) as store:
+        store.upgrade()
+        claim(store, lease)
+        store.check()
+        assert list(store.leases("net")) == [lease]
+        assert store.verify("net").problems == ()
+
+
+def test_a_database_that_lacks_a_character_is_an_error_and_no_lease(postgresql: Cluster) -> None:
+    postgresql.sql("CREATE DATABASE western TEMPLATE template0 ENCODING 'LATIN1' LOCALE 'C'")
+    with opened(postgresql.url("western")) as store:
+        store.upgrade()
+        with pytest.raises(InputOutput, match="cannot keep every text") as refused:
+            claim(store, LEASE.replace(pod=Pod("default", "\N{SNOWMAN}")))
+        assert "ENCODING 'UTF8'" in refused.value.details
+        claim(store)
+        assert list(store.leases("net")) == [LEASE]
