@@ -44,6 +44,7 @@ _AT_ONCE = 1000  # rows
 _LONGEST_PASSWORD = 4096
 _CONNECTIONS, _MOST_CONNECTIONS = 4, 32
 _FOR_LOCKS, _FOR_STATEMENTS = 0.8, 0.9  # of the time that we wait for an answer, so that there is one
+_UPGRADE = 0x6970616D  # "ipam": the lock of who upgrades the schema, for there may be no table to lock
 _SHORTEST_IDLE = 60.0  # seconds that a transaction may wait for us: a migration reads and writes in turns
 
 
@@ -200,6 +201,7 @@ class ServerDatabase(Database):
         try:
             with self._engine.begin() as connection:
                 connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
+                connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_UPGRADE})")
                 return upgrade(connection, self._place)
         except exc.SQLAlchemyError as error:
             raise Trouble(error, self._place).error from error

@@ -1,5 +1,7 @@
 """Servers as they may be set up: what a URL can say of them, encodings, and several who come at once."""
 
+from threading import Thread
+
 import pytest
 
 from ipam.errors import InputOutput, InvalidConfig
@@ -39,3 +41,18 @@ def test_a_database_that_lacks_a_character_is_an_error_and_no_lease(postgresql: 
         assert "ENCODING 'UTF8'" in refused.value.details
         claim(store)
         assert list(store.leases("net")) == [LEASE]
+
+
+def test_who_makes_a_schema_that_somebody_is_making_waits_for_it(postgresql: Cluster) -> None:
+    url, said = postgresql.empty(), []
+
+    def upgrade() -> None:
+        with opened(url) as store:
+            said.append(store.upgrade())
+
+    threads = [Thread(target=upgrade) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(said) == ["schema (none) is now 0001", *["schema 0001 is up to date"] * 3]
