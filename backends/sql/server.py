@@ -183,9 +183,7 @@ class ServerDatabase(Database):
     def check(self) -> None:
         """See Database."""
         try:
-            with self._engine.connect() as connection:
-                found = connection.execute(STATEMENTS["ready"]).scalar()
-            require_schema(found, self._place)
+            self._require_ready()
         except exc.SQLAlchemyError as failed:
             error = Trouble(failed, self._place).error
             raise StoreUnavailable(error.msg, error.details) from failed
@@ -193,6 +191,17 @@ class ServerDatabase(Database):
             raise _outdated(older, self._place) from None
         except InputOutput as error:
             raise StoreUnavailable(error.msg, error.details) from None
+
+    def _require_ready(self, *, again: bool = True) -> None:
+        """Where a connection broke while nobody needed it, the server may be there: it is asked `again`."""
+        try:
+            with self._engine.connect() as connection:
+                require_schema(connection.execute(STATEMENTS["ready"]).scalar(), self._place)
+        except exc.DBAPIError as failed:
+            trouble = Trouble(failed, self._place)
+            if not again or trouble.is_silence or not trouble.is_lost:
+                raise
+            self._require_ready(again=False)
 
     def upgrade(self) -> str:
         """See Database."""

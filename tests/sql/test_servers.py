@@ -4,7 +4,7 @@ from threading import Thread
 
 import pytest
 
-from ipam.errors import InputOutput, InvalidConfig
+from ipam.errors import InputOutput, InvalidConfig, StoreUnavailable
 from ipam.model import Pod
 from tests.sql.allocation import LEASE, claim, opened
 from tests.sql.cluster import Cluster
@@ -56,3 +56,17 @@ def test_who_makes_a_schema_that_somebody_is_making_waits_for_it(postgresql: Clu
     for thread in threads:
         thread.join()
     assert sorted(said) == ["schema (none) is now 0001", *["schema 0001 is up to date"] * 3]
+
+
+def test_a_server_that_was_restarted_while_nobody_asked_is_ready(postgresql: Cluster) -> None:
+    with opened(postgresql.store()) as store:
+        store.check()
+        postgresql.kill()
+        postgresql.start()
+        store.check()
+        postgresql.kill()
+        try:
+            with pytest.raises(StoreUnavailable, match="is not available"):
+                store.check()
+        finally:
+            postgresql.start()
