@@ -50,12 +50,13 @@ class LiveStores:
 
 
 def _info(site: Site, host: Host, *, history: bool) -> NetworkInfo:
+    there = host.named(site.node).node
     sets = site.network.range_sets if site.network is not None else None
     verdict = site.store.verify(site.name) if history and Trait.CHAINED in site.store.traits else None
     cursors = site.store.cursors(site.name)
     if Trait.MULTI_HOST not in site.store.traits:
         return NetworkInfo(site.name, sets, False, {host.node: host.boot}, verdict, cursors)  # noqa: FBT003
-    nodes = sorted({lease.node for lease in site.store.leases(site.name)} - {"", host.node})
+    nodes = sorted({lease.node for lease in site.store.leases(site.name)} - {"", there})
     told = site.store.transact(site.name, lambda tx: {node: tx.last_boot(node) for node in nodes}) if nodes else {}
     boots = {node: boot for node, boot in told.items() if boot}
-    return NetworkInfo(site.name, sets, True, boots | {host.node: host.boot}, verdict, cursors)  # noqa: FBT003
+    return NetworkInfo(site.name, sets, True, boots | {there: host.boot}, verdict, cursors)  # noqa: FBT003

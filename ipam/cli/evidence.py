@@ -42,15 +42,15 @@ class Evidence:
         self._runtimes = Runtimes()
         self._held: dict[tuple[str, str], dict[Attachment, list[Address]]] = {}
 
-    def is_elsewhere(self, lease: Lease) -> bool:
+    def is_elsewhere(self, site: Site, lease: Lease) -> bool:
         """Whether the lease is another node's, of which the witnesses here know nothing."""
-        return lease.node not in ("", self._host.node)
+        return lease.node not in ("", self._host.named(site.node).node)
 
     def verdict(self, site: Site, lease: Lease) -> Verdict:
         """What they say together."""
         namespaces = self._namespaces.sign(lease, self._held_by(site, lease.attachment))
         signs = (namespaces, self._results.sign(site.name, lease), self._runtimes.sign(lease))
-        return judge(lease, signs, self._host, self._youngest)
+        return judge(lease, signs, self._host.named(site.node), self._youngest)
 
     def _held_by(self, site: Site, who: Attachment) -> list[Address]:
         held = self._held.get((site.url, site.name))

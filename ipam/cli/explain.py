@@ -18,7 +18,7 @@ from ipam.inspection.refusal import refusal
 from ipam.inspection.selection import one_address
 from ipam.inspection.usage import usage
 from ipam.inspection.validation import unknown_keys
-from ipam.model import Address, Attachment, StoreConfig
+from ipam.model import Address, Attachment
 from ipam.plugin import this_host
 from ipam.registry import open_store
 
@@ -79,7 +79,9 @@ def _answer(
     network = use.network
     if asked is not None:
         network = config.network(use.conf, config.version_of(use.conf), asked)
-    opened = open_store(StoreConfig(url) if url else use.store, host)
+    store = use.store.replace(url=url) if url else use.store
+    host = host.named(store.node)
+    opened = open_store(store, host)
     try:
         with waiting("looking at every lease"):
             found = explain(opened, network, who, host)

@@ -81,7 +81,7 @@ def _refuse_living(chosen: Iterable[tuple[Site, Lease]], evidence: Evidence) -> 
         shown = f"{format_address(lease.address)} is held by {holder_text(lease)}"
         if verdict.says == LIVE:
             raise ValueError(f"{shown}, which looks alive: {text_of(verdict.signs)}; stop it, or say --force")
-        if evidence.is_elsewhere(lease):
+        if evidence.is_elsewhere(site, lease):
             raise ValueError(f"{shown} on node {lease.node}: release it there, where it can be told, or say --force")
 
 

@@ -25,7 +25,7 @@ DEFAULT_STORE = f"file://{DEFAULT_DATA_DIR}"
 class Site(NamedTuple):
     """A network in a store. `network` is None where no config tells its ranges, `path` that of the config.
 
-    `url` is the store's, without a password.
+    `url` is the store's, without a password; `node` what this node is called there, its host name where empty.
     """
 
     name: str
@@ -33,6 +33,7 @@ class Site(NamedTuple):
     store: Store
     network: Network | None = None
     path: Path | None = None
+    node: str = ""
 
     def range_set_of(self, address: Address) -> RangeSet | None:
         """The range set that an address lies in, by the config; None where that is none, or unknown."""
@@ -48,8 +49,8 @@ class Sites:
     def __init__(self, configured: Iterable[Configured], urls: Iterable[str], host: Host) -> None:
         """The networks of the stores at `urls`; where there are none, of the default one and those that are configured.
 
-        Raises ValueError where nothing is at one of `urls` and no config names it. The others come with the first
-        lease.
+        What a config says of a store besides its URL counts for it. Raises ValueError where nothing is at one of `urls`
+        and no config names it. The others come with the first lease.
         """
         self._stores = Stores(host)
         self._found: dict[tuple[str, str], Site] = {}
@@ -58,10 +59,11 @@ class Sites:
         urls = list(dict.fromkeys(urls))
         for url in urls:
             known = {each.name: each for each in configured if each.network is not None}
-            here = [each.name for each in configured if each.store is not None and each.store.url == url]
-            self._look(StoreConfig(url), known, here)
+            here = [each for each in configured if each.store is not None and each.store.url == url]
+            store = next((each.store for each in here if each.store is not None), StoreConfig(url))
+            self._look(store, known, [each.name for each in here])
             if not here:
-                self._require(StoreConfig(url))
+                self._require(store)
         if urls:
             return
         by_url: dict[str, list[Configured]] = {DEFAULT_STORE: []}
@@ -83,8 +85,9 @@ class Sites:
             return
         for name in names:
             use = described.get(name)
+            node = (use.store if use and use.store else config).node or ""
             self._found[name, config.shown] = Site(
-                name, config.shown, store, use.network if use else None, use.path if use else None
+                name, config.shown, store, use.network if use else None, use.path if use else None, node
             )
 
     def _require(self, config: StoreConfig) -> None:
