@@ -22,9 +22,10 @@ if TYPE_CHECKING:
 
     from ipam.cli.sites import Scope
     from ipam.inspection.sites import Site
-    from ipam.model import Event
+    from ipam.model import Clock, Event
 
 _PAUSE = 0.5  # seconds between two looks, with --follow
+_DISAGREEMENT = 60.0  # seconds that the clocks of nodes may differ by, which an audit does not tell of either
 
 
 @click.command("history", epilog=f"TIME is like {MOMENTS}.")
@@ -64,7 +65,7 @@ def command(
     with scope.sites(network) as found:
         sites.require_history(found)
         if follow:
-            _follow(found, wanted, first, output)
+            _follow(found, wanted, first, output, scope.host.clock)
         events = counted(_merged(found, wanted, first, scope), "reading history")
         emit((event_row(event) for event in events if end is None or event.time < end), EVENT, output, EVENT_MORE)
     return scope.status
@@ -84,23 +85,37 @@ def _chosen(site: Site, wanted: Selection, since: float | None) -> Iterator[Even
             yield event
 
 
-def _follow(found: list[Site], wanted: Selection, since: float | None, output: str) -> None:
-    """Print what was, and then what comes, for ever. Two looks may see the same moment: each event is told once."""
+def _follow(found: list[Site], wanted: Selection, since: float | None, output: str, clock: Clock) -> None:
+    """Print what was, and then what comes, for ever."""
     end_at_once()
     titles, widths = True, [0] * len(EVENT)
-    told: dict[str, tuple[float | None, list[Event]]] = {site.name + site.url: (since, []) for site in found}
+    last: dict[str, Event] = {}
+    now = clock()
     while True:
+        before, now = now, clock()
         for site in found:
-            start, known = told[site.name + site.url]
-            events = [event for event in _chosen(site, wanted, start) if event not in known]
+            place = site.name + site.url
+            events = _behind(site, wanted, since, last.get(place), min(before, now))
             if events:
-                last = events[-1].time
-                latest = [event for event in (*known, *events) if event.time == last]
-                told[site.name + site.url] = (last, latest)
+                last[place] = events[-1]
             _print(events, output, widths, titles=titles)
             titles = False
         sys.stdout.flush()
         time.sleep(_PAUSE)
+
+
+def _behind(site: Site, wanted: Selection, since: float | None, last: Event | None, now: float) -> list[Event]:
+    """The events that were written behind the `last` one that was told: clocks may be set back, and nodes disagree."""
+    if last is None:
+        return list(_chosen(site, wanted, since))
+    reach = min(last.time, now) - _DISAGREEMENT
+    found: list[Event] = []
+    met = False
+    for event in _chosen(site, wanted, reach if since is None else max(reach, since)):
+        found.append(event)
+        if event == last:
+            found, met = [], True
+    return found if met else [event for event in found if event.time > last.time]  # the last one was forgotten
 
 
 def _print(events: list[Event], output: str, widths: list[int], *, titles: bool) -> None:

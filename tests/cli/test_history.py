@@ -85,6 +85,18 @@ def test_follow_goes_on_with_what_happens_and_tells_each_event_once(lived: Node,
             assert container(process.stdout.readline()) == name
 
 
+@pytest.mark.parametrize("url", ["directory", "sqlite"], indirect=True)
+def test_follow_tells_what_a_clock_that_was_set_back_dates_before_what_was_told(lived: Node) -> None:
+    with lived.started("history", "--follow", "-o", "json", stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        names = [json.loads(process.stdout.readline())["container"] for _ in range(4)]
+        told = {"c4": 1_700_001_000.0, "c5": 1_700_000_970.0, "c6": 1_700_000_980.0, "c7": 1_700_000_940.0}
+        for name, lived.now in told.items():
+            lived.add(name)
+            names.append(json.loads(process.stdout.readline())["container"])
+    assert names == ["c1", "c2", "c1", "c3", *told]
+
+
 def test_follow_has_no_end(lived: Node) -> None:
     assert lived.run("history", "--follow", "--until", "now").code == 2
 
