@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from ipam.address import format_address
 from ipam.audit.records import Chained, Held, NetworkInfo
-from ipam.audit.source import Source
+from ipam.audit.snapshot import Damaged, Record
+from ipam.audit.source import Reading, Source
 from ipam.cni import check_attachment
 from ipam.config import name_of
-from ipam.errors import BadEnvironment
+from ipam.errors import BadEnvironment, InvalidConfig
+from ipam.inspection.configs import in_words
 from ipam.jsontext import quote
 from ipam.model import CLAIM, Address, Cause, Event, Host, Lease
 from ipam.store import Store, Trait, Transaction
@@ -70,26 +72,44 @@ class Restored:
 
 
 def read(source: Source, adopted_by: Host | None) -> dict[str, Restored]:
-    """Every network of a snapshot that is whole. Raises Damaged, InvalidConfig, ValueError.
+    """Every network of a snapshot that is whole. Raises OSError, and ValueError, which names the file and the line.
 
     Where it is `adopted_by` a host, its leases are taken for that host's, in its present boot.
     """
-    with source.open() as reading:
-        header = reading.header
-        found = {name_of({"name": info.name}): Restored(info, header.node) for info in header.networks}
-        for record in reading.records():
-            name = record.event.network if isinstance(record, Chained) else record.network
-            network = found.get(name)
-            if network is None:
-                continue
-            if isinstance(record, Held):
-                lease = record.lease
-                if adopted_by is not None:
-                    lease = lease.replace(node=adopted_by.node, boot=adopted_by.boot)
-                network.add_lease(lease)
-            elif isinstance(record, Chained):
-                network.add_event(record.event)
+    try:
+        with source.open() as reading:
+            return _networks(reading, adopted_by)
+    except ValueError as error:
+        raise ValueError(f"{source.name}: {error}") from None
+
+
+def _networks(reading: Reading, adopted_by: Host | None) -> dict[str, Restored]:
+    header = reading.header
+    found = {}
+    for info in header.networks:
+        try:
+            found[name_of({"name": info.name})] = Restored(info, header.node)
+        except InvalidConfig as error:
+            raise Damaged(1, in_words(error)) from None
+    for line, record in enumerate(reading.records(), start=2):
+        network = found.get(record.event.network if isinstance(record, Chained) else record.network)
+        if network is None:
+            continue
+        try:
+            _take(network, record, adopted_by)
+        except ValueError as error:
+            raise Damaged(line, str(error)) from None
     return found
+
+
+def _take(network: Restored, record: Record, adopted_by: Host | None) -> None:
+    if isinstance(record, Held):
+        lease = record.lease
+        if adopted_by is not None:
+            lease = lease.replace(node=adopted_by.node, boot=adopted_by.boot)
+        network.add_lease(lease)
+    elif isinstance(record, Chained):
+        network.add_event(record.event)
 
 
 def _refuse_strange(lease: Lease, *texts: str) -> None:

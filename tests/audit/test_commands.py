@@ -103,7 +103,7 @@ def test_a_damaged_snapshot_restores_nothing(node: Node, tmp_path: Path, capfdbi
     run(capfdbinary, "export", *node.options, "-o", path)
     path.write_bytes(path.read_bytes().replace(b"web-3", b"web-4"))
     status, _, err = run(capfdbinary, "import", path, "--store", tmp_path / "restored")
-    assert (status, "the digest is another" in err) == (1, True)
+    assert (status, f"import: {path}: line 12: the digest is another" in err) == (1, True), err
     assert not (tmp_path / "restored").exists()
 
 

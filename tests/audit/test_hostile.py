@@ -52,7 +52,8 @@ def test_a_network_whose_name_cannot_be_one_is_not_imported(
     with pytest.raises(SystemExit) as ended:
         main(["import", str(path), "--store", url])
     assert ended.value.code == 1
-    assert "network name" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert (said.startswith(f"ipam import: {path}: line 1: "), "network name" in said) == (True, True), said
     assert list(tmp_path.rglob("*")) == [path]
 
 
@@ -75,7 +76,8 @@ def test_a_record_that_nobody_can_have_made_is_not_imported(
     with pytest.raises(SystemExit) as ended:
         main(["import", str(path), "--store", url])
     assert ended.value.code == 1
-    assert why in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert (said.startswith(f"ipam import: {path}: line {1 + len(records)}: "), why in said) == (True, True), said
     assert list(tmp_path.rglob("*")) == [path]
 
 
