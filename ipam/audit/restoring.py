@@ -43,9 +43,11 @@ class Restored:
         self.events.append(event)
 
     def refuse_where_not_empty(self, store: Store) -> None:
-        """Raises ValueError where the store has leases of that network."""
+        """Raises ValueError where the store has leases of that network, or events, and events are to come."""
         if next(store.leases(self.name), None) is not None:
             raise ValueError(f"network {self.name} has leases already: import restores into an empty store alone")
+        if self.events and Trait.REPLAY in store.traits and next(store.history(self.name), None) is not None:
+            raise ValueError(f"network {self.name} has a history already: import restores into an empty store alone")
 
     def write(self, store: Store) -> None:
         """All of it in one change. Raises ValueError where somebody was faster."""

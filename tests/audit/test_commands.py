@@ -211,6 +211,17 @@ def test_history_and_cursors_come_along(node: Node, tmp_path: Path, capfdbinary:
     assert run(capfdbinary, "verify", "--store", url, "--conf-dir", node.conf)[0] == 0
 
 
+def test_a_history_is_not_imported_twice(node: Node, tmp_path: Path, capfdbinary: Capture) -> None:
+    for number in range(10):
+        node.call("DEL", f"c{number}")
+    path, restored = tmp_path / "s.jsonl", tmp_path / "restored"
+    run(capfdbinary, "export", *node.options, "--with-history", "-o", path)
+    assert run(capfdbinary, "import", path, "--store", restored)[0] == 0
+    status, _, err = run(capfdbinary, "import", path, "--store", restored)
+    assert (status, "network net has a history already" in err) == (1, True)
+    assert len(json.loads(run(capfdbinary, "history", "--store", restored, "-o", "json")[1])) == 20
+
+
 def test_a_snapshot_is_whole_while_others_write(node: Node, tmp_path: Path, capfdbinary: Capture) -> None:
     script = "import sys; from tests.audit.node import busy; busy(sys.argv[1])"
     with subprocess.Popen([sys.executable, "-c", script, tmp_path], cwd=Path(__file__).parents[2]) as writer:
