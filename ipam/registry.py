@@ -23,7 +23,7 @@ BUILT_IN = {
 def open_store(config: StoreConfig, host: Host) -> Store:
     """The store that `config.url` names. Its module's `open_store(config, host)` makes it.
 
-    Raises InvalidConfig for a scheme that nothing installed provides.
+    Raises InvalidConfig for a scheme that nothing installed provides, or whose package cannot be imported.
     """
     scheme = config.url.partition(":")[0]
     name = BUILT_IN.get(scheme)
@@ -37,7 +37,15 @@ def _foreign(config: StoreConfig, host: Host, scheme: str) -> Store:
     from importlib.metadata import entry_points
 
     for found in entry_points(group=ENTRY_POINTS, name=scheme):
-        return found.load()(config, host)  # type: ignore[no-any-return]
+        try:
+            make = found.load()
+        except Exception as error:  # whatever a package of somebody else's does when it is imported
+            raise InvalidConfig(
+                f"store {quote(config.shown)} needs {quote(found.value)}, which cannot be loaded: "
+                f"{type(error).__name__}: {quote(str(error), 200)[1:-1]}",
+                f"see to the package {found.dist.name if found.dist else found.value}: is all installed that it needs?",
+            ) from error
+        return make(config, host)  # type: ignore[no-any-return]
     names = sorted({*BUILT_IN, *(point.name for point in entry_points(group=ENTRY_POINTS))})
     raise InvalidConfig(
         f"no lease store for scheme {quote(scheme)} in store {quote(config.shown)}",

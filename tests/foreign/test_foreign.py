@@ -81,3 +81,18 @@ def test_without_the_package_its_scheme_is_unknown(tmp_path: Path) -> None:
     assert status == 1
     assert 'no lease store for scheme "json"' in said
     assert "installed: file, memory, postgresql, postgresql+psycopg, sqlite" in said
+
+
+@pytest.mark.parametrize("value", ["nowhere_at_all:open_store", "json:open_store", "raising:open_store"])
+def test_a_package_that_cannot_be_imported_is_named_and_no_bug_of_ours(value: str, tmp_path: Path) -> None:
+    (tmp_path / "raising.py").write_text("raise RuntimeError('too old')\n")
+    told = tmp_path / "broken-1.dist-info"
+    told.mkdir()
+    (told / "METADATA").write_text("Metadata-Version: 2.1\nName: broken\nVersion: 1\n")
+    (told / "entry_points.txt").write_text(f"[ipam.stores]\nbroken = {value}\n")
+    status, said = run(tmp_path, "-m", "ipam.plugin", env=environment("ADD"), stdin=config("broken:///x"))
+    assert (status, f'needs \\"{value}\\", which cannot be loaded' in said, '"code": 7' in said) == (1, True, True), (
+        said
+    )
+    status, said = run(tmp_path, "-m", "ipam.cli", "leases", "--store", "broken:///x")
+    assert (status, "see to the package broken" in said, "Traceback" in said) == (1, True, False), said
