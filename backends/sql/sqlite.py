@@ -82,6 +82,8 @@ class SqliteDatabase(Database):
                 with file.Lock(self._path, 0 if now else self._timeout):
                     return self._write(action, 0 if now else self._timeout)
             except Outdated:
+                if now:
+                    raise Busy from None
                 self.upgrade()
 
     def _write(self, action: Callable[[Session], tuple[T, Proof | None]], patience: float) -> T:

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from ipam.errors import StoreUnavailable, TryAgain
-from ipam.store import Store
-from tests.sql.allocation import claim, opened, sqlite_url
+from ipam.store import Busy, Store
+from tests.sql.allocation import LEASE, claim, opened, sqlite_url
 from tests.sql.cluster import Cluster
 
 Sql = Callable[[str], object]
@@ -101,3 +101,12 @@ def test_a_file_that_does_not_keep_what_it_is_told_gets_no_schema(tmp_path: Path
     with opened(sqlite_url(tmp_path)) as store, pytest.raises(StoreUnavailable, match="is empty, no database"):
         store.upgrade()
     assert path.stat().st_size == 0
+
+
+def test_who_must_not_wait_upgrades_no_schema(tmp_path: Path) -> None:
+    path, url = tmp_path / "ipam.db", sqlite_url(tmp_path)
+    with opened(url) as store:
+        claim(store)
+        _in_file(path, "DELETE FROM schema_version")
+        with pytest.raises(Busy):
+            store.transact_now("net", lambda tx: tx.held_by(LEASE.attachment))
