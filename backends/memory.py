@@ -216,7 +216,7 @@ class MemoryStore(Store):
 
     def verify(self, network: str, known: tuple[int, str] | None = None) -> Verdict:
         """See Store."""
-        from ipam.walk import Walk, told
+        from ipam.walk import Walk
 
         with self._lock:
             book = self._books.get(network, _Book()).copy()
@@ -224,8 +224,8 @@ class MemoryStore(Store):
         for _ in range(book.carried):
             walk.carry()
         walk.begin(book.head)
-        for event, link in list(zip(book.events, book.links, strict=True))[book.carried :]:
-            walk.take(chain.body(event), link, partial(told, event))
+        for number, (event, link) in list(enumerate(zip(book.events, book.links, strict=True)))[book.carried :]:
+            walk.take(chain.body(event), link, partial(_place, number, event))
         return walk.verdict(book.forgotten, "the end")
 
     def check(self) -> None:
@@ -233,6 +233,10 @@ class MemoryStore(Store):
 
     def close(self) -> None:
         """See Store."""
+
+
+def _place(number: int, event: Event) -> tuple[str, Event]:
+    return f"place {number}", event
 
 
 def open_store(_config: StoreConfig, host: Host) -> MemoryStore:

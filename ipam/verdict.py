@@ -4,16 +4,24 @@ from __future__ import annotations
 
 from ipam.model import Value
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ipam.model import Event
+
 
 class Problem(Value):
-    """A place in history that is not as it was written: the event's number (from 1), where it is, what is wrong."""
+    """A place in history that is not as it was written: the event's number (from 1), where it is, what is wrong.
 
-    __slots__ = ("number", "place", "why")
+    `event` is the one that is there, None where there is none, or none that can be read.
+    """
 
-    def __init__(self, number: int, place: str, why: str) -> None:
+    __slots__ = ("event", "number", "place", "why")
+
+    def __init__(self, number: int, place: str, why: str, event: Event | None = None) -> None:
         self.number = number
         self.place = place
         self.why = why
+        self.event = event
 
 
 class Verdict(Value):

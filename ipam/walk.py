@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from ipam import chain
-from ipam.address import format_address
 from ipam.verdict import Problem, Verdict
 
 TYPE_CHECKING = False
@@ -13,6 +12,7 @@ if TYPE_CHECKING:
     from ipam.model import Event
 
     Known = tuple[int, str] | None
+    Where = Callable[[], tuple[str, Event | None]]  # the place of an event, and the event, where it can be read
 
 MOST_PROBLEMS = 100
 
@@ -28,23 +28,6 @@ def lost(known: Known) -> tuple[Problem, ...]:
         return ()
     why = f"event {known[0]}, the last that a snapshot tells of, is not in it: cut off, or all of it made anew"
     return (Problem(known[0], "not there", why),)
-
-
-def told(event: Event) -> str:
-    """An event in some words, for its place."""
-    lease = event.lease
-    node = f" on {lease.node}" if lease.node else ""
-    what = f"{event.what} of {format_address(lease.address)} by {lease.attachment.container_id}{node}"
-    return f"{what} at {_time(event.time)}"
-
-
-def _time(moment: float) -> str:
-    from ipam.inspection.times import format_moment
-
-    try:
-        return format_moment(moment)
-    except (OverflowError, ValueError, OSError):  # no clock ever said so
-        return f"{moment!r} seconds since the epoch"
 
 
 class Walk:
@@ -80,21 +63,23 @@ class Walk:
         self.events += 1
         self.carried += 1
 
-    def take(self, body: bytes, link: bytes, place: Callable[[], str]) -> None:
+    def take(self, body: bytes, link: bytes, where: Where) -> None:
         """The next event, and the link that it carries."""
         self.events += 1
         self._settle((body, link))
         if chain.link(self.link, body) != link:
-            self._doubt = (Problem(self.events, place(), _CHANGED), self.link)
+            place, event = where()
+            self._doubt = (Problem(self.events, place, _CHANGED, event), self.link)
         self.links += 1
         self.begin(link)
 
-    def skip(self, place: Callable[[], str], *, early: bool = False) -> None:
+    def skip(self, where: Where, *, early: bool = False) -> None:
         """The next event has no link, or is none. `early`: before the first link of all that is right."""
         self.events += 1
         if self.link != chain.START or not early:
             self._settle(None)
-            self.doubt(Problem(self.events, place(), _FOREIGN))
+            place, event = where()
+            self.doubt(Problem(self.events, place, _FOREIGN, event))
 
     def doubt(self, problem: Problem) -> None:
         """Something else is wrong here."""

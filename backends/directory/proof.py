@@ -7,7 +7,7 @@ from backends.directory.reading import read_lines
 from backends.directory.seal import parse_seal
 from ipam import chain
 from ipam.verdict import Problem
-from ipam.walk import Walk, told
+from ipam.walk import Walk
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -56,11 +56,6 @@ def _look_at_carried(walk: Walk, sealed: dict[str, Any], carried: list[bytes]) -
 def _look_at_event(walk: Walk, where: Where, line: bytes) -> None:
     parts = chain.split(line)
     if parts is None:
-        walk.skip(lambda: _place(where, line), early=True)  # of a time before there was a chain
+        walk.skip(lambda: (f"byte {where[0]}", journal.decode(line)), early=True)  # of a time before there was a chain
     else:
-        walk.take(*parts, lambda: _place(where, line))
-
-
-def _place(where: Where, line: bytes) -> str:
-    event = journal.decode(line)
-    return f"byte {where[0]}" if event is None else f"byte {where[0]}, {told(event)}"
+        walk.take(*parts, lambda: (f"byte {where[0]}", journal.decode(line)))

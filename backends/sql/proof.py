@@ -7,7 +7,7 @@ from backends.sql.rows import event_of
 from ipam import chain
 from ipam.errors import TryAgain
 from ipam.verdict import Problem, Verdict
-from ipam.walk import Walk, told
+from ipam.walk import Walk
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -81,6 +81,6 @@ def _look_at(walk: Walk, network: str, row: Row) -> None:
         if not isinstance(link, bytes):
             raise TypeError
     except _UNREADABLE:
-        walk.skip(lambda: f"id {place}")
+        walk.skip(lambda: (f"id {place}", None))
         return
-    walk.take(body, link, lambda: f"id {place}, {told(event)}")
+    walk.take(body, link, lambda: (f"id {place}", event))

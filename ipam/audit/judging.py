@@ -9,6 +9,7 @@ from ipam.audit.collisions import lease_fact
 from ipam.audit.finding import RULES, Finding, advice
 from ipam.audit.survey import EXAMPLES, Examples, Scope, Survey
 from ipam.audit.usage import Usage, usages
+from ipam.inspection.problems import place_of
 from ipam.jsontext import quote
 
 Fact = dict[str, object]
@@ -70,8 +71,10 @@ def _of_histories(survey: Survey) -> Iterator[Finding]:
             problems = info.verdict.problems if info.verdict is not None else ()
             if problems:
                 first, scope = problems[0], survey.scope(info, header)
-                message = f"history of {_place(scope)}: event {first.number}, {quote(first.place)[1:-1]}: {first.why}"
-                facts = tuple({"event": each.number, "place": each.place, "why": each.why} for each in problems)
+                message = (
+                    f"history of {_place(scope)}: event {first.number}, {quote(place_of(first))[1:-1]}: {first.why}"
+                )
+                facts = tuple({"event": each.number, "place": place_of(each), "why": each.why} for each in problems)
                 helps = advice("ipam", "verify", "--network", scope.network, on=scope.node)
                 nodes = (scope.node,) if scope.node else ()
                 rule, more = RULES["history-broken"], max(0, len(facts) - EXAMPLES)

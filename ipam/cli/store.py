@@ -12,6 +12,7 @@ from ipam.cli import Group, sites
 from ipam.cli.output import note, number
 from ipam.cli.steadfast import to_the_end
 from ipam.errors import InvalidConfig
+from ipam.inspection.problems import place_of
 from ipam.jsontext import quote
 from ipam.model import IPV6, Address, Attachment, Cause, Lease, Range, StoreConfig
 from ipam.plugin import this_host
@@ -132,7 +133,7 @@ def _warn_of_changes(source: Store, name: str) -> None:
     """What moves gets new links, which vouch for it as it is: whoever wants to know what it was needs the source."""
     problems = source.verify(name).problems
     if problems:
-        where = f"event {problems[0].number}, {problems[0].place}"
+        where = f"event {problems[0].number}, {place_of(problems[0])}"
         note(
             f"ipam store migrate: history of {name} is not what was written ({where}): keep the source for ipam verify"
         )

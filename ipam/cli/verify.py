@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from ipam.cli import output, sites
+from ipam.inspection.problems import place_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ def _history(site: Site, known: tuple[int, str] | None, against: Path | None) ->
         told.append(f"the first {known[0]} as {against} has them")
     elif known is None and against is not None:
         told.append(f"of which {against} tells nothing")
-    problems = [f"event {each.number} ({each.place}): {each.why}" for each in verdict.problems]
+    problems = [f"event {each.number} ({place_of(each)}): {each.why}" for each in verdict.problems]
     return _tell(site.name, ", ".join(told), problems)
 
 
@@ -121,7 +122,7 @@ def _told(networks: tuple[object, ...]) -> Iterator[str]:
     for info in networks:
         if isinstance(info, NetworkInfo) and info.verdict is not None:
             for each in info.verdict.problems:
-                yield f"history of {info.name}, event {each.number} ({each.place}): {each.why}"
+                yield f"history of {info.name}, event {each.number} ({place_of(each)}): {each.why}"
 
 
 def _known(path: Path, trusted: str | None) -> dict[str, tuple[int, str]]:

@@ -74,6 +74,12 @@ def test_the_product_never_imports_the_tests(path: Path) -> None:
     assert not {module for module in imports(path) if package_of(module) == "tests"}
 
 
+@pytest.mark.parametrize("path", [path for path in PRODUCT if path.parent == ROOT / "ipam"], ids=name_of)
+def test_the_middle_knows_nothing_of_what_is_built_on_it(path: Path) -> None:
+    built_on_it = {name_of(package) for package in (ROOT / "ipam").glob("*/__init__.py")}
+    assert not {module for module in imports(path) if ".".join(module.split(".")[:2]) in built_on_it}
+
+
 @pytest.mark.parametrize("name", ["model", "errors"])
 def test_the_values_and_the_errors_stand_on_nothing(name: str) -> None:
     assert not {
