@@ -53,8 +53,7 @@ def recover(place: Place, network: str, host: Host) -> None:
     if link is None or place.journal.size() > size:
         # Where there is less history than was stamped, the next event still follows what was there: the gap shows.
         link = place.journal.last_link() or link or chain.START
-    place.index.follow(link)
-    _reconcile(place, network, host, scan, known)
+    place.index.follow(_reconcile(place, network, host, scan, known, link))
     bare = sum(not who.ifname for who in scan.holders.values())
     place.index.rewrite([(mark, address, where) for (mark, address), where in known.items()], bare)
     place.bitmaps.close()
@@ -108,11 +107,12 @@ def _found(place: Place, address: Address, who: Attachment, host: Host) -> Lease
     return Lease(address, who, None, since=round(status.st_mtime, 6), boot=boot, node=host.node)
 
 
-def _reconcile(place: Place, network: str, host: Host, scan: Scan, known: Known) -> None:
-    """Write into history, and into `known`, what others did to the lease files."""
+def _reconcile(place: Place, network: str, host: Host, scan: Scan, known: Known, link: bytes) -> bytes:
+    """Write into history, behind `link`, and into `known`, what others did to the lease files; the last link."""
     events = _differences(place, network, host, scan, known)
     while portion := list(islice(events, _AT_ONCE)):
-        _record(place, portion, known)
+        link = _record(place, portion, known, link)
+    return link
 
 
 def _differences(place: Place, network: str, host: Host, scan: Scan, known: Known) -> Iterator[Event]:
@@ -146,12 +146,12 @@ def _is_held(scan: Scan, mark: int, address: Address) -> bool:
     return who is not None and checksum(who) == mark
 
 
-def _record(place: Place, events: list[Event], known: Known) -> None:
-    lines, link = journal.encode_chained(events, place.index.chained()[1])
+def _record(place: Place, events: list[Event], known: Known, link: bytes) -> bytes:
+    lines, link = journal.encode_chained(events, link)
     start = place.journal.size()
     place.journal.append(lines, start, durable=False)
-    place.index.follow(link)
     for event, line in zip(events, lines, strict=True):
         if event.what == CLAIM:
             known[checksum(event.lease.attachment), event.lease.address] = (start, start + len(line))
         start += len(line)
+    return link

@@ -207,6 +207,14 @@ def test_an_index_that_was_lost_is_made_anew_from_the_end_of_history(written: Wr
     assert (written.problems(), written.store.verify(NETWORK).links) == ([], 41)
 
 
+def test_what_others_did_while_the_index_was_lost_breaks_nothing(written: Written) -> None:
+    written.close()
+    (written.root / ".ipam" / NETWORK / "index").unlink()
+    (written.root / NETWORK / "10.0.0.150").write_text("theirs\r\neth0")
+    written.add("after")
+    assert (written.problems(), written.store.verify(NETWORK).links) == ([], 42)
+
+
 def test_events_from_before_there_was_a_chain_are_counted_and_not_doubted(written: Written) -> None:
     bare = []
     for line in written.lines()[:10]:
