@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from backends.directory import journal
-from backends.directory.reading import read_lines
+from backends.directory.index import checksum
+from backends.directory.leasefile import made_in
+from backends.directory.reading import Scan, last_claims, read_lines
 from backends.directory.seal import parse_seal
 from ipam import chain
+from ipam.address import format_address
 from ipam.verdict import Problem
 from ipam.walk import Walk
 
@@ -19,8 +22,8 @@ if TYPE_CHECKING:
     from ipam.walk import Known
 
 
-def verify(place: Place, known: Known = None) -> Verdict:
-    """Look at every line; see Store.verify(). Call it under the lock, if only a shared one."""
+def verify(place: Place, known: Known, boot: str) -> Verdict:
+    """Look at every line; see Store.verify(). Call it under the lock, if only a shared one, in the present `boot`."""
     size, last = place.index.chained()
     walk = Walk(last or chain.START, known)
     sealed: dict[str, Any] | None = None
@@ -37,7 +40,19 @@ def verify(place: Place, known: Known = None) -> Verdict:
             _look_at_carried(walk, sealed, carried)
     now = place.journal.file_size()
     missing = f"{size - now} bytes are missing" if now < size else ""
+    if last is None:
+        _look_at_leases(walk, place, boot, f"byte {now}")
     return walk.verdict(sealed["removed"] if sealed is not None else 0, f"byte {now}", missing)
+
+
+def _look_at_leases(walk: Walk, place: Place, boot: str, end: str) -> None:
+    """Without the index, which knows where history ends, the leases do: each that we made has its claim there."""
+    holders = Scan(place.leases).holders
+    claims = last_claims(place.records)
+    for address, who in sorted(holders.items(), key=lambda each: each[0]):
+        if (checksum(who), address) not in claims and made_in(boot, address, place.leases):
+            why = f"{format_address(address)} is leased, and no event claims it: the end was cut off"
+            walk.doubt(Problem(walk.events + 1, end, why))
 
 
 def _look_at_seal(walk: Walk, line: bytes) -> None:

@@ -130,7 +130,7 @@ class View:
 
     def verify(self, network: str, known: tuple[int, str] | None = None) -> Verdict:
         """See Store."""
-        found = self._read(network, lambda place: proof.verify(place, known), lambda _: None)
+        found = self._read(network, lambda place: proof.verify(place, known, self._host.boot), lambda _: None)
         return found or Verdict(0, 0, 0, "", lost(known))
 
     def cursors(self, network: str) -> dict[int, Address]:

@@ -215,6 +215,16 @@ def test_what_others_did_while_the_index_was_lost_breaks_nothing(written: Writte
     assert (written.problems(), written.store.verify(NETWORK).links) == ([], 42)
 
 
+def test_an_end_that_was_cut_off_is_found_without_the_index_by_the_leases(written: Written) -> None:
+    written.add("last")
+    lines = written.lines()
+    written.close()
+    (written.root / ".ipam" / NETWORK / "index").unlink()
+    written.history.write_bytes(b"".join(lines[:-1]))
+    ((number, why),) = written.problems()
+    assert (number, why.startswith("10.0.0.32 is leased"), CUT in why) == (41, True, True)
+
+
 def test_events_from_before_there_was_a_chain_are_counted_and_not_doubted(written: Written) -> None:
     bare = []
     for line in written.lines()[:10]:
