@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from itertools import pairwise
 
-from backends.sql.keys import SPACES, address_of, after, before, key_of
+from backends.sql.keys import SPACES, address_of, after, before, key_in, key_of
 from ipam.address import format_address
 
 TYPE_CHECKING = False
@@ -31,9 +31,9 @@ class Parts:
         self.free: list[Interval] = []
         for kind, first, last in rows:
             if kind == FREE:
-                self.free.append((bytes(first), bytes(last)))
+                self.free.append((key_in(first), key_in(last)))
             else:
-                (self.leased if kind == LEASED else self.resting).add(bytes(first))
+                (self.leased if kind == LEASED else self.resting).add(key_in(first))
         self.free.sort()
 
     def rightly_free(self) -> Iterator[Interval]:

@@ -4,7 +4,7 @@
 # ranges: those may change from one call to the next.
 from __future__ import annotations
 
-from backends.sql.keys import SPACES, after, before, key_of
+from backends.sql.keys import SPACES, after, before, key_in, key_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class Free:
         """The interval that `key` is in, or the next one; and the one behind that."""
         self.write()
         rows = self._session.fetch("free_from", {"net": self._network, "key": key})
-        return [(bytes(first), bytes(last)) for first, last in rows]
+        return [(key_in(first), key_in(last)) for first, last in rows]
 
     def _around(self, key: bytes) -> Interval | None:
         """The interval that `key` is in, or the next one, which is remembered."""

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from ipam.errors import InputOutput
+from ipam.jsontext import quote
 from ipam.model import IPV4, IPV6, WIDTH, Address
 
 SPACES = {family: (1 << WIDTH[family]) - 1 for family in (IPV4, IPV6)}
 """The last address of each family; the first is 0."""
+
+_LENGTHS = {bytes([family]): 1 + WIDTH[family] // 8 for family in SPACES}
 
 
 def key_of(family: int, value: int) -> bytes:
@@ -13,8 +17,19 @@ def key_of(family: int, value: int) -> bytes:
     return bytes([family]) + value.to_bytes(WIDTH[family] // 8, "big")
 
 
-def address_of(key: bytes) -> Address:
-    """The address that a key stands for."""
+def key_in(found: object) -> bytes:
+    """A key that stands in a row. Raises InputOutput where it is none."""
+    if isinstance(found, bytes) and len(found) == _LENGTHS.get(found[:1]):
+        return found
+    raise InputOutput(
+        f"the database has {quote(repr(found), 100)[1:-1]} in place of an address",
+        "its tables were changed by hand, or damaged: restore it from a backup, or from a snapshot by ipam import",
+    )
+
+
+def address_of(found: object) -> Address:
+    """The address that a key in a row stands for. Raises InputOutput where it is none."""
+    key = key_in(found)
     return Address(key[0], int.from_bytes(key[1:], "big"))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from backends.sql.chains import digest
 from backends.sql.rows import event_of
 from ipam import chain
-from ipam.errors import TryAgain
+from ipam.errors import InputOutput, TryAgain
 from ipam.verdict import Problem, Verdict
 from ipam.walk import Walk
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 _TRIES = 5
-_UNREADABLE = (IndexError, KeyError, OverflowError, TypeError, ValueError)  # of a row that is no event
+_UNREADABLE = (InputOutput, IndexError, KeyError, OverflowError, TypeError, ValueError)  # of a row that is no event
 _NEW: Row = (0, chain.START, 0, 0, chain.START, chain.START)
 _SEAL = slice(2, None)  # of CHAIN_COLUMNS
 _TABLE = "table chains"

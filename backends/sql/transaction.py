@@ -5,7 +5,7 @@ from __future__ import annotations
 from backends.sql.chains import NOTHING, begin, lengthen, open_network
 from backends.sql.database import require_schema, version
 from backends.sql.intervals import Free
-from backends.sql.keys import address_of, key_of
+from backends.sql.keys import address_of, key_in, key_of
 from backends.sql.rows import event_values, lease_of, lease_values, text
 from ipam.address import format_address
 from ipam.errors import AddressInUse
@@ -89,7 +89,7 @@ class SqlTransaction(Transaction):
         key = self._free.at_or_behind(key_of(rng.family, first))
         if resting:
             values: Values = {"net": self._id, "key": key_of(rng.family, first)}
-            keys = [bytes(row[0]) for row in self._session.fetch("resting_from", values)]
+            keys = [key_in(row[0]) for row in self._session.fetch("resting_from", values)]
             key = min(keys if key is None else [key, *keys], default=None)
         return None if key is None or key > key_of(rng.family, rng.end) else address_of(key).value
 
@@ -99,7 +99,7 @@ class SqlTransaction(Transaction):
             return
         self._rest_is_over = True
         for (key,) in self._session.fetch("rested", {"net": self._id, "now": self._host.clock()}):
-            self._session.run("remove_resting", {"net": self._id, "key": key})
+            self._session.run("remove_resting", {"net": self._id, "key": key_in(key)})
             self._free.give_back(key)
 
     def cursor(self, range_set: int) -> Address | None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, text
 
+from ipam.errors import InputOutput
 from ipam.model import IPV4, Address, Attachment, Cause, Lease
 from ipam.store import Store
 from tests.sql.allocation import opened, sqlite_url
@@ -73,3 +74,26 @@ def test_what_was_changed_by_hand_is_found_and_mended(
     assert store.audit("net") == []
     assert_sound(url)
     assert list(store.leases("net")) == held
+
+
+@pytest.mark.parametrize("value", ["'text'", "x''", "x'04'", "x'070a140001'", "5"])
+def test_what_is_no_address_is_an_error_with_advice_and_no_bug(value: str, tmp_path: Path) -> None:
+    url = sqlite_url(tmp_path)  # which takes anything for anything
+    with opened(url) as store:
+        store.transact("net", lambda tx: tx.claim(lease(1), Cause.ADD))
+        store.transact("net", lambda tx: tx.drop(lease(1), Cause.RELEASE, rest=1e6))
+        store.transact("net", lambda tx: tx.claim(lease(2), Cause.ADD))
+        looks = {
+            "leases SET address": lambda: list(store.leases("net")),
+            "resting SET address": lambda: list(store.resting("net")),
+            "cursors SET address": lambda: store.cursors("net"),
+            "events SET address": lambda: list(store.history("net")),
+            "free SET first": lambda: store.transact("net", lambda tx: tx.claim(lease(3), Cause.ADD)),
+            "free SET last": lambda: store.audit("net"),
+        }
+        for place, look in looks.items():
+            by_hand(url, f"UPDATE OR IGNORE {place} = {value}")
+            with pytest.raises(InputOutput, match="in place of an address") as refused:
+                look()
+            assert "restore it from a backup" in refused.value.details
+        assert store.verify("net").problems
