@@ -114,7 +114,9 @@ def _uncommitted(place: Place) -> list[tuple[int, Address]]:
     if begun is None or size < begun:
         return []
     entries = place.index.entries(write=False)
-    return [(mark, address) for mark, address, (start, end) in entries if start >= begun and end > size]
+    found = [(mark, address) for mark, address, (start, end) in entries if start >= begun and end > size]
+    held = last_claims(place.records, {address for _, address in found}, begun) if found else {}
+    return [key for key in found if key not in held]
 
 
 def foreign_leases(directory: int) -> list[Lease]:
@@ -163,14 +165,18 @@ def _time_of(line: bytes, otherwise: float) -> float:
         return otherwise
 
 
-def last_claims(records: int, of: Collection[Address] = ()) -> dict[tuple[int, Address], journal.Place]:
+def last_claims(
+    records: int, of: Collection[Address] = (), end: int | None = None
+) -> dict[tuple[int, Address], journal.Place]:
     """Where history has the claim of each lease that it does not know the end of, by checksum and address.
 
-    For leases `of` these addresses alone, where they are few.
+    For leases `of` these addresses alone, where they are few; as history was when it ended at the byte `end`.
     """
     claims: dict[tuple[int, Address], journal.Place] = {}
     marks = _marks(of)
     for where, line in read_lines(records):
+        if end is not None and where[0] >= end:
+            break
         event = journal.decode(line) if _has(line, marks) else None
         if event is not None and event.what == CLAIM:
             claims[checksum(event.lease.attachment), event.lease.address] = where

@@ -72,10 +72,14 @@ def _settle_interrupted(place: Place, scan: Scan, known: Known) -> None:
     claims = {key: end for key, (start, end) in known.items() if start >= begun}
     events = place.journal.events_from(begun)
     if events is None or any(end > size for end in claims.values()):
-        for mark, address in claims:
-            del known[mark, address]
-            _take_away(place, scan, address, mark)
         place.journal.cut(begun)
+        held = last_claims(place.records, {address for _, address in claims})
+        for mark, address in claims:
+            if (mark, address) in held:  # by its own attachment, which was to give it back first
+                known[mark, address] = held[mark, address]
+            else:
+                del known[mark, address]
+                _take_away(place, scan, address, mark)
         return
     for event in events:
         mark, address = checksum(event.lease.attachment), event.lease.address

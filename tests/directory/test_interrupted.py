@@ -8,8 +8,10 @@ from time import sleep
 
 import pytest
 
-from ipam.model import CLAIM
-from ipam.testing.fixtures import BOOT, NEXT_BOOT, huge_range, small_range
+from ipam import allocator
+from ipam.model import CLAIM, Cause
+from ipam.store import Transaction
+from ipam.testing.fixtures import BOOT, NEXT_BOOT, huge_range, small_range, who
 from tests.directory.guest import Guest
 from tests.directory.killing import every_death, run_and_die
 from tests.directory.node import Node, assert_sound
@@ -113,6 +115,28 @@ def test_a_killed_del_is_done_or_undone(deaths: Deaths) -> None:
         assert_sound(node, SMALL)
         node.delete("one")
         assert node.leases() == {"10.0.0.3": "two"}
+
+
+def test_a_killed_del_and_add_in_one_commit_leave_the_lease_and_its_history_as_they_were(deaths: Deaths) -> None:
+    def prepare() -> Callable[[], object]:
+        node = deaths.fresh()
+        node.add("one", SMALL)
+        node.add("two", SMALL)
+
+        def again(tx: Transaction) -> None:
+            allocator.take_back(tx, (held := tx.held_by(who("one"))), Cause.DEL)
+            tx.claim(held[0].replace(since=5.0), Cause.ADD)
+
+        return lambda: node.transact(again)
+
+    for last in every_death(prepare):
+        node = deaths.node
+        shown = node.leases()
+        node.settle()
+        assert node.leases() == shown, f"killed at change {last}"
+        assert shown.items() >= {"10.0.0.3": "two"}.items()
+        assert "10.0.0.2" in shown or node.causes()[-1] == ("drop", "one", "vanished")
+        assert_sound(node, SMALL)
 
 
 def test_a_killed_del_of_two_leases_is_done_or_undone_as_a_whole(deaths: Deaths) -> None:
