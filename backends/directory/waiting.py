@@ -43,6 +43,7 @@ def _block(fd: int, timeout: float, how: int) -> None:
         raise _Expired
 
     def expire(_number: int, _frame: object) -> None:
+        _signal.setitimer(_signal.ITIMER_REAL, 0)  # or the next one, on a machine that is slow, ends what follows
         raise _Expired
 
     before = _signal.signal(_signal.SIGALRM, expire)

@@ -6,13 +6,13 @@ import _socket
 import select
 import signal
 import socket
-import sys
 from pathlib import Path
 from time import monotonic
 
 from ipam import frame, handler
 from ipam.config import Configs
 from ipam.daemon import systemd
+from ipam.daemon.complaints import say
 from ipam.daemon.connection import READ_DEADLINE, Connection, Gone, user_of
 from ipam.daemon.debts import Debts
 from ipam.daemon.executor import Executor
@@ -43,7 +43,7 @@ class Server:
         self._most = room_for_connections()
         self._bell, self._ringer = socket.socketpair()
         self._executor = Executor(self._wake, self._statistics.waits.add)
-        self._debts = Debts(self._executor, _log)
+        self._debts = Debts(self._executor, say)
         self._told: set[int] = set()
         self._stopping = self._listening = self._deaf = False
         for sock in (listener, self._bell, self._ringer):
@@ -90,7 +90,7 @@ class Server:
                 pinged = now
                 systemd.notify("WATCHDOG=1")
         self._stores.close()
-        _log(self._debts.told())
+        say(self._debts.told())
 
     def _is_done(self) -> bool:
         if not self._stopping or self._connections or self._executor.unfinished:
@@ -193,13 +193,17 @@ class Server:
     def _watch(self, connection: Connection, events: int) -> None:
         if events == connection.watched:
             return
-        if not events:
-            self._epoll.unregister(connection.socket)
-        elif connection.watched:
-            self._epoll.modify(connection.socket, events)
+        try:
+            if not events:
+                self._epoll.unregister(connection.socket)
+            elif connection.watched:
+                self._epoll.modify(connection.socket, events)
+            else:
+                self._epoll.register(connection.socket, events)
+        except OSError:  # the kernel has no room for one more: the next sweep lets go of it
+            connection.deadline = 0.0
         else:
-            self._epoll.register(connection.socket, events)
-        connection.watched = events
+            connection.watched = events
 
     def _begin(self, connection: Connection, protocol: int, request: Request) -> None:
         if protocol != frame.PROTOCOL:
@@ -228,9 +232,9 @@ class Server:
         self._answer(connection, reply)
         self._statistics.count(command, reply, seconds)
         if reply.exit_code and reply.stderr:
-            _log(reply.stderr)
+            say(reply.stderr)
         if reply.log is not None:
-            _log(systemd.urgency(reply.log[0]) + reply.log[1])
+            say(systemd.urgency(reply.log[0]) + reply.log[1])
 
     def _tell_status(self, connection: Connection) -> None:
         """Answer `ipam status`."""
@@ -291,10 +295,3 @@ class Server:
             self._stores.tidy()
             if len(self._stores.opened()) > _MOST_STORES:
                 self._open_anew()
-
-
-def _log(text: str) -> None:
-    try:
-        sys.stderr.write(text)
-    except OSError:
-        return  # whoever reads the log has gone; the callers have not

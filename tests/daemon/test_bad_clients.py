@@ -1,5 +1,7 @@
 """A client that hangs, babbles or may not call costs the others nothing, and is let go of in time."""
 
+import fcntl
+import os
 import socket
 import struct
 import subprocess
@@ -49,6 +51,20 @@ def answers_others(place: Path, data_dir: Path, who: str) -> None:
     status, stdout, _ = ask(place, environment("ADD", who), stdin)
     assert (status, address(stdout)[:6]) == (0, "10.20.")
     assert ask(place, environment("DEL", who), stdin)[0] == 0
+
+
+def test_a_log_that_nobody_reads_keeps_no_caller_waiting(serve: Serve, place: Path, tmp_path: Path) -> None:
+    log = place.with_name(f"{place.name}.log")
+    os.mkfifo(log)
+    reader = os.open(log, os.O_RDONLY | os.O_NONBLOCK)
+    room = fcntl.fcntl(reader, fcntl.F_SETPIPE_SZ, 4096)
+    service = serve()
+    for number in range(3 * room // 100):  # each of them has a line of more than a hundred characters
+        stdin = config(tmp_path, logLevel="debug")
+        assert ask(place, environment("ADD", f"c{number:0100}"), stdin)[0] == 0
+    assert service.stop() == 0
+    assert 0 < len(os.read(reader, 3 * room)) <= room
+    os.close(reader)
 
 
 @pytest.mark.parametrize("beginning", BEGINNINGS.values(), ids=list(BEGINNINGS))
