@@ -128,12 +128,12 @@ def _differences(place: Place, network: str, host: Host, scan: Scan, known: Know
         lease = None if event is None or event.what != CLAIM else event.lease
         if lease is not None and (checksum(lease.attachment), lease.address) == key:
             vanished.append(lease)
-    lost = set(vanished)
-    if lost:  # of some, history may have the end: then only the index was not brought up to date
-        told = read_events(place.records, {lease.address for lease in lost})
-        lost.difference_update(event.lease for event in told if event.what == DROP)
+    ended: set[Lease] = set()  # of some, history may have the end: then only the index was not brought up to date
+    if vanished:
+        for event in read_events(place.records, {lease.address for lease in vanished}):
+            (ended.discard if event.what == CLAIM else ended.add)(event.lease)
     for lease in vanished:
-        if lease in lost:
+        if lease not in ended:
             yield Event(now, host.boot, network, DROP, lease, Cause.VANISHED)
     strange = [address for address, who in scan.holders.items() if (checksum(who), address) not in known]
     claims = last_claims(place.records, strange) if strange else {}

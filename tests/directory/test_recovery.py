@@ -82,6 +82,18 @@ def test_a_restored_network_directory_counts_as_it_is(node: Node, tmp_path: Path
     assert_sound(node, SMALL)
 
 
+def test_a_lease_that_a_backup_brought_back_ends_a_second_time(node: Node, guest: Guest, tmp_path: Path) -> None:
+    guest.add("10.0.0.2", "guest")
+    shutil.copytree(node.directory, tmp_path / "backup")
+    node.delete("guest")
+    restore(tmp_path / "backup", node.directory)
+    node.settle()
+    guest.delete("guest")
+    assert_sound(node, SMALL)
+    found, vanished = ("claim", "guest", "found"), ("drop", "guest", "vanished")
+    assert node.causes() == [found, ("drop", "guest", "del"), found, vanished]
+
+
 def test_a_restored_data_directory_counts_as_it_is(node: Node, tmp_path: Path) -> None:
     node.add("one", SMALL)
     before = node.records_of_leases()

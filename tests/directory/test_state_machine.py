@@ -42,13 +42,10 @@ def every_address(rng: Range) -> set[str]:
 
 
 class Model:
-    """What should be: `files` by address, and what the last call knew of each: its container and its boot.
-
-    `is_marked` tells whether the file of an address says that it was made in a boot.
-    """
+    """What should be: `files` by address, and what the last call knew of each: its container and its boot."""
 
     def __init__(self, is_marked: Callable[[str, str], bool]) -> None:
-        self.is_marked = is_marked
+        self.is_marked = is_marked  # whether the file of an address says that it was made in a boot
         self.files: Leases = {}
         self.known: dict[str, tuple[str, str]] = {}
         self.blocked: set[str] = set()
