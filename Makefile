@@ -3,6 +3,8 @@ PYTHON ?= $(shell command -v /usr/bin/python3 || command -v python3)
 VENV   ?= .venv
 BIN     = $(VENV)/bin
 T      ?= tests
+# Many tests wait for deadlines and other programs: one worker more than there are processors.
+WORKERS ?= $(shell expr $$(nproc) + 1)
 
 .PHONY: help setup demo test lint cluster bench faults soak stores clean
 
@@ -24,7 +26,7 @@ demo: setup      ## attachments through the real bridge plugin, before your eyes
 	@$(BIN)/python tests/demo.py
 
 test: setup      ## the tests (make test T=tests/unit for some of them)
-	@$(BIN)/python -m pytest -n auto --dist loadfile $(T)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(T)
 
 lint: setup      ## ruff and mypy --strict
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy

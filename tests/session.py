@@ -52,7 +52,8 @@ ipam explain {CONFIG}
 """
 
 MOMENT = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d [+-]\d{4}")
-STYLE = re.compile(r"\x1b\[[0-9;]*m")
+STYLE = re.compile(r"\x1b\[[0-9;]*m|.*\r\x1b\[K")
+"""Colours, and what was shown for as long as something took."""
 
 
 def record(go_host_local: Path) -> str:

@@ -180,12 +180,12 @@ def test_the_commands_that_help_are_understood(snapshots: list[Path], capfdbinar
     findings = json.loads(run(capfdbinary, "audit", *snapshots, "-o", "json")[1])["findings"]
     given = {each["help"].partition("  # ")[0] for each in findings if each["help"].startswith("ipam ")}
     assert len({command.split()[1] for command in given}) >= 6
-    group = click.Context(ipam)
+    group = click.Context(ipam, **ipam.context_settings)
     for command in given - {"ipam validate CONFLIST"}:
         _, name, *arguments = shlex.split(command)
         found = ipam.get_command(group, name)
         assert found is not None
-        found.make_context(name, arguments)
+        found.make_context(name, arguments, parent=group)
 
 
 def test_the_findings_in_the_readme_are_those_of_the_code() -> None:

@@ -58,6 +58,7 @@ class Node:
     def __init__(self, url: str, conf_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
         self.url = url
         self.conf_dir = conf_dir
+        self.subnet = SUBNET
         self.now: float | None = None
         self._capsys = capsys
         self.real = this_host()
@@ -86,12 +87,12 @@ class Node:
     def configure(self, *subnets: str, name: str = NAME, plugin: str = "bridge", **ipam: Any) -> Path:
         """Put a network's config into the directory."""
         path = self.conf_dir / f"10-{name}.conflist"
-        path.write_text(json.dumps(self.conflist(*(subnets or (SUBNET,)), name=name, plugin=plugin, **ipam)))
+        path.write_text(json.dumps(self.conflist(*(subnets or (self.subnet,)), name=name, plugin=plugin, **ipam)))
         return path
 
     def network(self, *subnets: str, name: str = NAME) -> Network:
         """The same as the plugin sees it."""
-        ranges = [[{"subnet": each}] for each in subnets or (SUBNET,)]
+        ranges = [[{"subnet": each}] for each in subnets or (self.subnet,)]
         conf = decode(json.dumps({"name": name, "ipam": {"ranges": ranges}}).encode())
         return network(conf, "1.0.0", None)
 

@@ -28,6 +28,13 @@ def results(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
+def node(node: Node) -> Node:
+    """A node with addresses of its own: what is in namespaces here, leases of other tests must not be taken for."""
+    node.subnet = "10.204.0.0/24"
+    return node
+
+
+@pytest.fixture
 def gc(node: Node, results: Path, tmp_path: Path, as_root: None, monkeypatch: pytest.MonkeyPatch) -> Gc:
     """Run gc on a node whose leases were made an hour ago: what it says, by container."""
     programs = tmp_path / "bin"  # no runtime among them: those of this machine are not this node's
@@ -53,7 +60,7 @@ def alive(node: Node, gc: Gc) -> Iterator[Namespace]:
     node.add("alive")
     container = Namespace("container")
     container.run("ip", "link", "set", "lo", "up")
-    container.run("ip", "address", "add", "10.203.0.2/32", "dev", "lo")
+    container.run("ip", "address", "add", "10.204.0.2/32", "dev", "lo")
     yield container
     container.remove()
 
@@ -63,12 +70,12 @@ def held(node: Node) -> set[str]:
 
 
 def test_an_attachment_lives_where_one_of_its_addresses_is_seen(node: Node, alive: Namespace, gc: Gc) -> None:
-    node.add("dual", "10.203.0.0/24", "fd00:cb::/64")
-    alive.run("ip", "address", "add", "10.203.0.3/32", "dev", "lo")
+    node.add("dual", "10.204.0.0/24", "fd00:cb::/64")
+    alive.run("ip", "address", "add", "10.204.0.3/32", "dev", "lo")
     rows = gc("--apply", "--now")
     assert rows["dual"]["address"] == "fd00:cb::2"
     assert rows["dual"]["verdict"] == "live"
-    assert f"netns: 10.203.0.3, its other address, is in {alive.path}, which has no process" in rows["dual"]["evidence"]
+    assert f"netns: 10.204.0.3, its other address, is in {alive.path}, which has no process" in rows["dual"]["evidence"]
     said = node.run("release", "fd00:cb::2")
     assert said.code == 1
     assert "looks alive" in said.err
@@ -97,7 +104,7 @@ def test_what_is_stale_in_two_passes_a_grace_period_apart_is_freed(node: Node, a
     event = node.run("history", "-o", "json").json()[-1]
     assert (event["cause"], event["container"]) == ("gc", "gone")
     assert "netns: none has the address" in event["note"]
-    assert node.run("restore", "10.203.0.3").code == 0
+    assert node.run("restore", "10.204.0.3").code == 0
     assert gc("--apply")["gone"]["action"] == "due in 5m"  # it is seen for the first time again
 
 
@@ -121,11 +128,11 @@ def test_a_lease_that_was_made_anew_is_another_one(node: Node, gc: Gc) -> None:
 
 
 def node_lease(node: Node) -> Lease:
-    """The lease of 10.203.0.2, made now."""
+    """The lease of 10.204.0.2, made now."""
     from ipam.inspection.selection import one_address
 
     host = node.host
-    return Lease(one_address("10.203.0.2"), Attachment("gone", "eth0"), 0, since=host.clock(), boot=host.boot)
+    return Lease(one_address("10.204.0.2"), Attachment("gone", "eth0"), 0, since=host.clock(), boot=host.boot)
 
 
 @ONE_STORE

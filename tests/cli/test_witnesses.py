@@ -113,7 +113,7 @@ def test_an_address_in_a_namespace_that_only_its_processes_keep_is_seen(as_root:
 
 
 _IN_A_THREAD = """
-import ctypes, subprocess, sys, threading
+import ctypes, os, subprocess, sys, threading, time
 libc = ctypes.CDLL(None, use_errno=True)
 def work():
     assert libc.unshare(0x40000000) == 0, ctypes.get_errno()  # CLONE_NEWNET, of this thread alone
@@ -131,6 +131,8 @@ thread.start()
 ready.wait()
 if sys.argv[1] == "file":
     thread.join()
+    while len(os.listdir("/proc/self/task")) > 1:  # a thread that was waited for may not have ended
+        time.sleep(0.01)
 print("ready", flush=True)
 sys.stdin.read()
 """
