@@ -85,24 +85,28 @@ class Namespaces:
     def _look_at_empty_ones(self, seen: set[int]) -> None:
         """Namespaces that are kept by a mount or an open file alone: those of sandboxes without a process."""
         nsenter = shutil.which("nsenter")
+        failed: dict[int, str] = {}
         for inode, path, text in chain(self._mounts(), self._open_files()):
-            if inode in seen:
+            # A mount may be hidden below another one, or be gone, and its namespace be kept elsewhere too.
+            if inode in seen or not _may_be_there(path, inode):
                 continue
-            seen.add(inode)
             if nsenter is None:
-                self.unseen.append(f"{text} (nsenter, of util-linux, is missing)")
+                failed[inode] = f"{text} (nsenter, of util-linux, is missing)"
                 continue
             command = [nsenter, f"--net={path}", "sh", "-c", _SHOW]
             try:
                 done = subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT, check=False)
             except subprocess.TimeoutExpired:
+                seen.add(inode)
                 self.unseen.append(text)
                 continue
             if done.returncode:
                 if _may_be_there(path, inode):
-                    self.unseen.append(text)
+                    failed[inode] = text
                 continue
+            seen.add(inode)
             self._note(done.stdout, done.stdout, text, self.empty)
+        self.unseen += [text for inode, text in failed.items() if inode not in seen]
 
     def _mounts(self) -> Iterator[tuple[int, Path, str]]:
         """(inode, path from here, what it is) of each mounted network namespace, in any mount namespace."""
@@ -154,10 +158,10 @@ def _shows_the_node(proc: Path) -> bool:
 
 
 def _may_be_there(path: Path, inode: int) -> bool:
-    """Whether a mount that could not be looked into has not just been removed."""
+    """Whether a namespace is there, or something keeps us from telling."""
     try:
         return path.stat().st_ino == inode
-    except (FileNotFoundError, NotADirectoryError):
+    except (FileNotFoundError, NotADirectoryError, ProcessLookupError):
         return False
     except OSError:
         return True

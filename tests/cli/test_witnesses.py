@@ -167,6 +167,19 @@ def test_a_mount_in_another_mount_namespace_is_looked_through(as_root: None) -> 
         process.communicate()
 
 
+def test_a_mount_that_is_hidden_here_is_looked_at_where_it_is_not(as_root: None) -> None:
+    container = Namespace("container")
+    try:
+        container.run("ip", "address", "add", "10.208.0.2/32", "dev", "lo")
+        show = "from ipam.witnesses.namespaces import Namespaces; print(Namespaces().empty[4, 0x0AD00002])"
+        script = f'mount -t tmpfs none /run && exec {sys.executable} -c "{show}"'
+        command = ["unshare", "--mount", "--propagation", "private", "sh", "-c", script]
+        said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    finally:
+        container.remove()
+    assert said == f"{container.path}\n"
+
+
 def test_a_proc_that_does_not_show_the_node_denies_nothing(as_root: None) -> None:
     script = "from ipam.witnesses.namespaces import Namespaces; print(Namespaces().unseen)"
     command = ["unshare", "--pid", "--fork", "--mount-proc", sys.executable, "-c", script]
