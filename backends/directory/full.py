@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     T = TypeVar("T")
 
-_OF_RUNTIMES = (Cause.DEL, Cause.GC, Cause.UNDELIVERED)
+_ENDS_UNRECORDED = (Cause.DEL, Cause.GC, Cause.UNDELIVERED)
 """What is given up with or without a record. Who drops for another cause wants it recorded."""
 
 
@@ -108,7 +108,7 @@ class LeaseFiles(Transaction):
 
     def drop(self, lease: Lease, why: str, note: str = "", rest: float = 0.0) -> None:
         """See Transaction."""
-        if why not in _OF_RUNTIMES or rest:
+        if why not in _ENDS_UNRECORDED or rest:
             raise _NeedsSpace
         if self._holders.get(lease.address) == lease.attachment:
             del self._holders[lease.address]

@@ -73,7 +73,7 @@ def _settle_interrupted(place: Place, scan: Scan, known: Known) -> None:
     events = place.journal.events_from(begun)
     if events is None or any(end > size for end in claims.values()):
         place.journal.cut(begun)
-        held = last_claims(place.records, {address for _, address in claims})
+        held = last_claims(place.records, {address for _, address in claims}) if claims else {}
         for mark, address in claims:
             if (mark, address) in held:  # by its own attachment, which was to give it back first
                 known[mark, address] = held[mark, address]

@@ -9,7 +9,7 @@ from ipam.audit.collisions import lease_fact
 from ipam.audit.finding import RULES, Finding, advice
 from ipam.audit.survey import EXAMPLES, Examples, Scope, Survey
 from ipam.audit.usage import Usage, usages
-from ipam.inspection.problems import place_of
+from ipam.inspection.problems import place_of, problem_to_json
 from ipam.jsontext import quote
 
 Fact = dict[str, object]
@@ -74,7 +74,7 @@ def _of_histories(survey: Survey) -> Iterator[Finding]:
                 message = (
                     f"history of {_place(scope)}: event {first.number}, {quote(place_of(first))[1:-1]}: {first.why}"
                 )
-                facts = tuple({"event": each.number, "place": place_of(each), "why": each.why} for each in problems)
+                facts = tuple(map(problem_to_json, problems))
                 helps = advice("ipam", "verify", "--network", scope.network, on=scope.node)
                 nodes = (scope.node,) if scope.node else ()
                 rule, more = RULES["history-broken"], max(0, len(facts) - EXAMPLES)

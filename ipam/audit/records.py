@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from ipam.address import format_address, format_cidr, parse_address, parse_cidr
-from ipam.inspection.problems import place_of
+from ipam.inspection.problems import problem_to_json
 from ipam.model import CLAIM, DROP, WIDTH, Address, Attachment, Event, Lease, Pod, Range, RangeSet
 from ipam.verdict import Problem, Verdict
 
@@ -68,7 +68,7 @@ def network_to_json(info: NetworkInfo) -> Json:
 
 
 def _verdict_to_json(verdict: Verdict) -> Json:
-    problems = [{"event": each.number, "place": place_of(each), "why": each.why} for each in verdict.problems]
+    problems = list(map(problem_to_json, verdict.problems))
     numbers = {"events": verdict.events, "chained": verdict.links, "forgotten": verdict.sealed}
     return {**numbers, "last": verdict.last, "problems": problems}
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from difflib import get_close_matches
 from importlib import import_module
 from keyword import iskeyword
 
@@ -61,6 +60,8 @@ class Group(click.Group):
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
+            from difflib import get_close_matches
+
             known = self.list_commands(ctx)
             close = get_close_matches(args[0], known, n=1) if args[0] not in known else []
             if not close:

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from ipam.cli import output, sites
-from ipam.inspection.problems import place_of
+from ipam.inspection.problems import problem_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def _history(site: Site, known: tuple[int, str] | None, against: Path | None) ->
         told.append(f"the first {known[0]} as {against} has them")
     elif known is None and against is not None:
         told.append(f"of which {against} tells nothing")
-    problems = [f"event {each.number} ({place_of(each)}): {each.why}" for each in verdict.problems]
+    problems = [problem_text(each) for each in verdict.problems]
     return _tell(site.name, ", ".join(told), problems)
 
 
@@ -122,7 +122,7 @@ def _told(networks: tuple[object, ...]) -> Iterator[str]:
     for info in networks:
         if isinstance(info, NetworkInfo) and info.verdict is not None:
             for each in info.verdict.problems:
-                yield f"history of {info.name}, event {each.number} ({place_of(each)}): {each.why}"
+                yield f"history of {info.name}, {problem_text(each)}"
 
 
 def _known(path: Path, trusted: str | None) -> dict[str, tuple[int, str]]:

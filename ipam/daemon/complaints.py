@@ -6,17 +6,17 @@ import os
 import select
 
 _STDERR = 2
-_room = select.poll()
-_room.register(_STDERR, select.POLLOUT)
 
 
 def say(text: str) -> None:
     """Write lines. What is not taken at once is dropped: a log that is stuck must not keep callers waiting."""
     data = text.encode("utf-8", "backslashreplace")
+    room = select.poll()
+    room.register(_STDERR, select.POLLOUT)
     try:
         # A pipe that has room takes so much without blocking; of more, a part could.
         for start in range(0, len(data), select.PIPE_BUF):
-            if not _room.poll(0):
+            if not room.poll(0):
                 return
             os.write(_STDERR, data[start : start + select.PIPE_BUF])
     except OSError:

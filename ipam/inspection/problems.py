@@ -21,6 +21,16 @@ def place_of(problem: Problem) -> str:
     return f"{problem.place}, {what} at {_time(event.time)}"
 
 
+def problem_text(problem: Problem) -> str:
+    """The event, its place, and what is wrong with it."""
+    return f"event {problem.number} ({place_of(problem)}): {problem.why}"
+
+
+def problem_to_json(problem: Problem) -> dict[str, object]:
+    """The same, for snapshots and findings."""
+    return {"event": problem.number, "place": place_of(problem), "why": problem.why}
+
+
 def _time(moment: float) -> str:
     try:
         return format_moment(moment)
